@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * /dev/fast_gup: run one get or pin of user pages through a chosen entry
+ * point, and look at what it returned.
+ *
+ * The device exists for the kselftests and the benchmark
+ * (CONFIG_FAST_GUP_TEST).  Opening it needs CAP_SYS_ADMIN, because page frame
+ * numbers are reported, as in /proc/PID/pagemap.
+ *
+ * Every structure starts with its size and the ABI version.  A size or version
+ * the kernel does not know, an unknown flag bit, or a reserved field that is
+ * not zero is refused with EINVAL before anything is done.
+ */
+#ifndef _UAPI_LINUX_FAST_GUP_H
+#define _UAPI_LINUX_FAST_GUP_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define FAST_GUP_ABI_VERSION	1
+
+/*
+ * The entry point that serves a request.  The first group is the module's own
+ * API, whether or not it serves the kernel's callers.  The second group is the
+ * kernel's API: while the module provides the walk (provide=1) these go
+ * through it as well, otherwise they run the C in mm/gup.c.  The third group is
+ * the kernel's C walk, always, for comparison in one boot.
+ */
+enum fast_gup_entry {
+	FAST_GUP_ENTRY_GET = 0,		/* fast_gup() */
+	FAST_GUP_ENTRY_GET_ONLY = 1,	/* fast_gup_only() */
+	FAST_GUP_ENTRY_PIN = 2,		/* fast_gup_pin() */
+
+	FAST_GUP_ENTRY_KERNEL_GET = 3,		/* get_user_pages_fast() */
+	FAST_GUP_ENTRY_KERNEL_GET_ONLY = 4,	/* get_user_pages_fast_only() */
+	FAST_GUP_ENTRY_KERNEL_PIN = 5,		/* pin_user_pages_fast() */
+
+	FAST_GUP_ENTRY_C_GET = 6,	/* as KERNEL_GET, C walk */
+	FAST_GUP_ENTRY_C_GET_ONLY = 7,	/* as KERNEL_GET_ONLY, C walk */
+	FAST_GUP_ENTRY_C_PIN = 8,	/* as KERNEL_PIN, C walk */
+
+	FAST_GUP_ENTRY_SLOW_GET = 9,	/* get_user_pages_unlocked() */
+	FAST_GUP_ENTRY_SLOW_PIN = 10,	/* pin_user_pages_unlocked() */
+
+	FAST_GUP_ENTRY_MAX = 10,
+};
+
+/* What the caller asks for; the names are those of FOLL_*. */
+#define FAST_GUP_WRITE			(1u << 0)
+#define FAST_GUP_LONGTERM		(1u << 1)
+#define FAST_GUP_NOFAULT		(1u << 2)
+#define FAST_GUP_PCI_P2PDMA		(1u << 3)
+#define FAST_GUP_HONOR_NUMA_FAULT	(1u << 4)
+/* FOLL_FORCE: the module's own API does not offer it (EINVAL). */
+#define FAST_GUP_FORCE			(1u << 5)
+/* Keep what was got until FAST_GUP_IOC_RELEASE or close. */
+#define FAST_GUP_HOLD			(1u << 16)
+#define FAST_GUP_FLAGS	(FAST_GUP_WRITE | FAST_GUP_LONGTERM | \
+			 FAST_GUP_NOFAULT | FAST_GUP_PCI_P2PDMA | \
+			 FAST_GUP_HONOR_NUMA_FAULT | FAST_GUP_FORCE | \
+			 FAST_GUP_HOLD)
+
+/* Why the walk stopped before the end of a request. */
+enum fast_gup_refusal {
+	FAST_GUP_REFUSED_NOT = 0,	/* nothing was refused */
+	FAST_GUP_REFUSED_ABSENT = 1,	/* no entry, or not present */
+	FAST_GUP_REFUSED_PROTNONE = 2,	/* PROT_NONE or a NUMA hint */
+	FAST_GUP_REFUSED_PERMISSION = 3,/* not user, or not writable */
+	FAST_GUP_REFUSED_KEY = 4,	/* protection key */
+	FAST_GUP_REFUSED_SPECIAL = 5,	/* no struct page behind it */
+	FAST_GUP_REFUSED_BAD = 6,	/* an entry no user table holds */
+	FAST_GUP_REFUSED_REFERENCE = 7,	/* no reference could be taken */
+	FAST_GUP_REFUSED_P2PDMA = 8,	/* peer-to-peer memory, not asked for */
+	FAST_GUP_REFUSED_LONGTERM = 9,	/* memory that must stay movable */
+	FAST_GUP_REFUSED_CHANGED = 10,	/* an entry changed under the walk */
+	FAST_GUP_REFUSED_FOLIO = 11,	/* secretmem, or file-backed LONGTERM */
+	FAST_GUP_REFUSED_SHARED = 12,	/* anonymous page not exclusive */
+	FAST_GUP_REFUSED_FORK = 13,	/* fork() write-protected meanwhile */
+	FAST_GUP_REFUSED_MAX = 13,
+};
+
+/* One page of a result. */
+struct fast_gup_page {
+	__u64 pfn;
+	__u32 order;		/* of its folio */
+	__u32 flags;		/* FAST_GUP_PAGE_* */
+};
+
+#define FAST_GUP_PAGE_ANON	(1u << 0)
+#define FAST_GUP_PAGE_HUGETLB	(1u << 1)
+#define FAST_GUP_PAGE_ZERO	(1u << 2)	/* the zero page: no pin taken */
+#define FAST_GUP_PAGE_HIGHMEM	(1u << 3)
+
+struct fast_gup_call {
+	__u32 size;		/* sizeof(struct fast_gup_call) */
+	__u32 version;		/* FAST_GUP_ABI_VERSION */
+	__u32 entry;		/* enum fast_gup_entry */
+	__u32 flags;		/* FAST_GUP_* */
+	__u64 addr;		/* passed on as it is */
+	__s64 nr_pages;		/* passed on as it is */
+	__u64 pages;		/* struct fast_gup_page[max_pages], or 0 */
+	__u64 max_pages;	/* room in pages[], in entries */
+
+	/* Filled in by the kernel. */
+	__s64 result;		/* number of pages, or -errno of the entry */
+	__u64 handle;		/* with HOLD and result > 0: names the pages */
+	__u64 fast_pages;	/* pages the lockless walk returned */
+	__u64 sections;		/* interrupts-off sections of the walk */
+	__u64 longest_section;	/* most entries one section looked at */
+	__u64 wasted;		/* references taken and given back */
+	__u32 refusal;		/* enum fast_gup_refusal */
+	__u32 reserved;		/* 0 */
+};
+
+struct fast_gup_release {
+	__u32 size;
+	__u32 version;
+	__u64 handle;
+	__u32 dirty;		/* 1: mark the pages dirty; they must be pins */
+	__u32 reserved;		/* 0 */
+};
+
+/* Copies between a buffer and pages held; through the kernel's mapping. */
+struct fast_gup_copy {
+	__u32 size;
+	__u32 version;
+	__u64 handle;
+	__u64 offset;		/* bytes from the start of the first page */
+	__u64 len;		/* bytes */
+	__u64 buf;
+	__u32 to_pages;		/* 0: pages to buffer, 1: buffer to pages */
+	__u32 reserved;		/* 0 */
+};
+
+struct fast_gup_info {
+	__u32 size;
+	__u32 version;		/* set by the kernel as well */
+	__u32 page_size;	/* bytes */
+	__u32 levels;		/* of the tables walked */
+	__u32 max_section;	/* entries */
+	__u32 providing;	/* 1: serving the kernel's callers */
+	char format[16];	/* "x86_64", ... */
+};
+
+/* All calls: EINVAL for a malformed structure, EFAULT for a bad pointer. */
+#define FAST_GUP_IOC_MAGIC	'G'
+#define FAST_GUP_IOC_INFO	_IOWR(FAST_GUP_IOC_MAGIC, 0x80, struct fast_gup_info)
+/* Returns 0 once the entry has run: the entry's own answer is in .result. */
+#define FAST_GUP_IOC_CALL	_IOWR(FAST_GUP_IOC_MAGIC, 0x81, struct fast_gup_call)
+/* ENOENT for a handle that is not held by this file. */
+#define FAST_GUP_IOC_RELEASE	_IOW(FAST_GUP_IOC_MAGIC, 0x82, struct fast_gup_release)
+/* ENOENT as above, ERANGE outside the pages held, EBADF to write to pages got for reading. */
+#define FAST_GUP_IOC_COPY	_IOW(FAST_GUP_IOC_MAGIC, 0x83, struct fast_gup_copy)
+
+#endif /* _UAPI_LINUX_FAST_GUP_H */

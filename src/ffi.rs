@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The boundary to C.
+//!
+//! What the kernel offers to Rust as bindings and helpers is used through [`kernel::bindings`];
+//! this file has what is in our own helpers.c, checks that both sides agree, and wraps the few
+//! calls that have no precondition.
+
+use crate::request::Flags;
+use crate::walk::Tally;
+use kernel::bindings;
+use kernel::prelude::*;
+
+pub(crate) use kernel::bindings::{folio, mm_struct, page};
+
+/// Call sites that have counters: those of `enum gup_site`, and behind them the module's own API.
+pub(crate) const SITES: usize = 5;
+pub(crate) const SITE_API: u32 = bindings::gup_site_GUP_SITE_REFERENCE;
+
+/// Sums of the counters of one call site. Shared with helpers.c.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct SiteCounters {
+    pub(crate) calls: usize,
+    pub(crate) pages: usize,
+    pub(crate) fast_calls: usize,
+    pub(crate) slow_calls: usize,
+    pub(crate) refused: [usize; crate::refusal::Refusal::COUNT],
+}
+
+/// Sums of all counters. Shared with helpers.c.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Counters {
+    pub(crate) site: [SiteCounters; SITES],
+    pub(crate) sections: usize,
+    pub(crate) longest_section: usize,
+    pub(crate) wasted: usize,
+    pub(crate) pins: usize,
+    pub(crate) gets: usize,
+}
+
+extern "C" {
+    fn fast_gup_count(
+        site: u32,
+        pin: bool,
+        fast_only: bool,
+        requested: usize,
+        tally: *const Tally,
+    );
+    fn fast_gup_sum(counters: *mut Counters);
+}
+
+/// Adds a call to the counters of this CPU.
+///
+/// Context: any.
+#[inline(always)]
+pub(crate) fn count(site: u32, flags: Flags, requested: usize, tally: &Tally) {
+    let (pin, fast_only) = (flags.contains(Flags::PIN), flags.contains(Flags::FAST_ONLY));
+
+    // SAFETY: The function reads `tally` during the call; `site` is checked by it.
+    unsafe { fast_gup_count(site, pin, fast_only, requested, tally) }
+}
+
+/// Sums the counters of all CPUs. The CPUs go on counting meanwhile.
+pub(crate) fn counters() -> Counters {
+    let mut counters = core::mem::MaybeUninit::uninit();
+
+    // SAFETY: The function fills the whole structure, whose layout is the same in C.
+    unsafe {
+        fast_gup_sum(counters.as_mut_ptr());
+        counters.assume_init()
+    }
+}
+
+/// The mm of the current task, or null for a kernel thread.
+#[inline(always)]
+pub(crate) fn current_mm() -> *mut mm_struct {
+    // SAFETY: `current` is always valid, and its `mm` changes only by its own doing.
+    unsafe { (*bindings::get_current()).mm }
+}
+
+/// Removes the bits that the CPU ignores from a user address.
+#[inline(always)]
+pub(crate) fn untagged_addr(addr: usize) -> usize {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::untagged_addr(addr) }
+}
+
+/// The first address behind user space.
+#[inline(always)]
+pub(crate) fn task_size_max() -> usize {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::task_size_max() }
+}
+
+const _: () = {
+    assert!(Flags::WRITE.raw() == bindings::FOLL_WRITE);
+    assert!(Flags::GET.raw() == bindings::FOLL_GET);
+    assert!(Flags::NOFAULT.raw() == bindings::FOLL_NOFAULT);
+    assert!(Flags::LONGTERM.raw() == bindings::FOLL_LONGTERM);
+    assert!(Flags::PCI_P2PDMA.raw() == bindings::FOLL_PCI_P2PDMA);
+    assert!(Flags::HONOR_NUMA_FAULT.raw() == bindings::FOLL_HONOR_NUMA_FAULT);
+    assert!(Flags::PIN.raw() == bindings::FOLL_PIN);
+    assert!(Flags::FAST_ONLY.raw() == bindings::FOLL_FAST_ONLY);
+};
+
+/// Converts a count or a negative errno of C.
+pub(crate) fn to_count(ret: isize) -> Result<usize> {
+    usize::try_from(ret).map_err(|_| Error::from_errno(ret as i32))
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Page tables of x86_64, with four or five levels.
+//!
+//! C headers: [`arch/x86/include/asm/pgtable_types.h`](srctree/arch/x86/include/asm/pgtable_types.h),
+//! [`arch/x86/include/asm/pgtable.h`](srctree/arch/x86/include/asm/pgtable.h)
+
+use super::{Access, Entry, Format, Geometry, Level, Pfn, PhysAddr, Slot};
+use crate::refusal::Refusal;
+
+/// `_PAGE_PRESENT`: the CPU may use the entry.
+pub(crate) const PRESENT: u64 = 1 << 0;
+/// `_PAGE_RW`.
+pub(crate) const RW: u64 = 1 << 1;
+/// `_PAGE_USER`.
+pub(crate) const USER: u64 = 1 << 2;
+/// `_PAGE_ACCESSED`, which the CPU sets at any time.
+pub(crate) const ACCESSED: u64 = 1 << 5;
+/// `_PAGE_DIRTY`, which the CPU sets at any time.
+pub(crate) const DIRTY: u64 = 1 << 6;
+/// `_PAGE_PSE`: a leaf above the level of the pages.
+pub(crate) const PSE: u64 = 1 << 7;
+/// `_PAGE_PROTNONE`, which is `_PAGE_GLOBAL` where the entry is not present.
+pub(crate) const PROTNONE: u64 = 1 << 8;
+/// `_PAGE_SPECIAL`: no `struct page`, or none that may be looked at.
+pub(crate) const SPECIAL: u64 = 1 << 9;
+/// `_PAGE_SOFT_DIRTY`.
+pub(crate) const SOFT_DIRTY: u64 = 1 << 11;
+/// `_PAGE_SAVED_DIRTY`.
+pub(crate) const SAVED_DIRTY: u64 = 1 << 58;
+/// `_PAGE_PKEY_BIT0` and the three above it.
+pub(crate) const PKEY_SHIFT: u32 = 59;
+/// `_PAGE_PKEY_MASK`.
+pub(crate) const PKEY: u64 = 0xf << PKEY_SHIFT;
+
+const PAGE_SHIFT: u8 = 12;
+const INDEX_BITS: u8 = 9;
+
+/// Bits that may differ between the entries of two pages which are got in the same way.
+const INSIGNIFICANT: u64 = ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;
+
+/// The format of x86_64.
+pub(crate) enum X86_64 {}
+
+/// What a thread may do to a page, see `__pte_access_permitted()`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rights {
+    need: u64,
+    write: bool,
+    pkru: u32,
+}
+
+impl Rights {
+    /// `pkru` is the register of that name, or 0 where the CPU has none: each key has a bit that
+    /// forbids access and a bit that forbids writing.
+    #[inline]
+    pub(crate) fn new(access: Access, pkru: u32) -> Self {
+        let write = access == Access::Write;
+        Self {
+            need: PRESENT | USER | if write { RW } else { 0 },
+            write,
+            pkru,
+        }
+    }
+
+    /// See `__pkru_allows_pkey()`.
+    #[inline(always)]
+    fn key_allows(&self, raw: u64) -> bool {
+        let key = ((raw & PKEY) >> PKEY_SHIFT) as u32;
+        let forbidden = if self.write { 0b11 } else { 0b01 };
+        (self.pkru >> (2 * key)) & forbidden == 0
+    }
+}
+
+impl X86_64 {
+    /// The shape of the tables. `frame` is `PTE_PFN_MASK`, which is a variable: encrypted memory
+    /// takes a bit of the address.
+    pub(crate) const fn geometry(five_levels: bool, frame: PhysAddr) -> Geometry {
+        if five_levels {
+            Geometry::new(PAGE_SHIFT, [INDEX_BITS; 5], frame)
+        } else {
+            Geometry::new(PAGE_SHIFT, [INDEX_BITS; 4], frame)
+        }
+    }
+}
+
+impl Format for X86_64 {
+    const NAME: &'static str = "x86_64";
+
+    type Raw = u64;
+    type Rights = Rights;
+
+    #[inline(always)]
+    fn load<S: Slot>(slot: S) -> u64 {
+        slot.read_u64()
+    }
+
+    #[inline(always)]
+    fn entry(raw: u64, level: Level, geometry: &Geometry) -> Entry {
+        // An entry of user space that points to a table always has all three: `_PAGE_TABLE`. A
+        // not-present entry may have any of the other bits, so it comes first.
+        const TABLE: u64 = PRESENT | RW | USER;
+
+        if raw & (TABLE | PSE) == TABLE {
+            return Entry::Table(raw & geometry.frame_mask());
+        }
+        if raw & PRESENT == 0 {
+            // A PROT_NONE leaf, or one that is being split, for which PSE alone is left.
+            return Entry::Refused(if raw & PROTNONE != 0 {
+                Refusal::ProtNone
+            } else {
+                Refusal::Absent
+            });
+        }
+        if raw & PSE != 0 && level <= Level::PUD {
+            return Entry::Leaf;
+        }
+        Entry::Refused(Refusal::Bad)
+    }
+
+    #[inline(always)]
+    fn permitted(raw: u64, rights: Rights) -> bool {
+        // A shadow stack page has RW clear and DIRTY set, and is refused for writing like any other
+        // page with RW clear. A PROT_NONE page has PRESENT clear.
+        raw & (rights.need | SPECIAL) == rights.need && rights.key_allows(raw)
+    }
+
+    #[cold]
+    fn refusal(raw: u64, rights: Rights) -> Refusal {
+        if raw & PRESENT == 0 {
+            if raw & PROTNONE != 0 {
+                Refusal::ProtNone
+            } else {
+                Refusal::Absent
+            }
+        } else if raw & rights.need != rights.need {
+            Refusal::Permission
+        } else if !rights.key_allows(raw) {
+            Refusal::Key
+        } else {
+            Refusal::Special
+        }
+    }
+
+    #[inline(always)]
+    fn pfn(raw: u64, level: Level, geometry: &Geometry) -> Pfn {
+        // The low bits of the address of a huge page are zero, except for _PAGE_PAT_LARGE.
+        let frame = raw & geometry.frame_mask() & !(geometry.size(level) as u64 - 1);
+        (frame >> geometry.page_shift()) as Pfn
+    }
+
+    #[inline(always)]
+    fn writable(raw: u64) -> bool {
+        // C counts shadow stack pages as writable, too. Taking them for read-only asks one more
+        // question, whether the page is exclusive, which a shadow stack page always answers yes.
+        raw & RW != 0
+    }
+
+    #[inline(always)]
+    fn follows(prev: u64, next: u64, geometry: &Geometry) -> bool {
+        (prev.wrapping_add(geometry.page_size() as u64) ^ next) & !INSIGNIFICANT == 0
+    }
+}

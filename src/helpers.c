@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What Rust cannot do: per-CPU counters, and exporting symbols from a module.
+ */
+
+#include <linux/export.h>
+#include <linux/fast_gup.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/vmstat.h>
+
+#include "helpers.h"
+
+/*
+ * Each CPU counts for itself, so that the walk writes to no cache line that
+ * another CPU writes to.
+ */
+static DEFINE_PER_CPU(struct fast_gup_counters, fast_gup_counters);
+
+/*
+ * Called once per walk, in any context.  this_cpu operations are safe against
+ * interrupts, and on x86 against NMIs; elsewhere an NMI may cost a count.
+ */
+void fast_gup_count(unsigned int site, bool pin, bool fast_only,
+		    unsigned long requested, const struct fast_gup_tally *tally)
+{
+	struct fast_gup_site_counters __percpu *counters;
+
+	if (WARN_ON_ONCE(site >= FAST_GUP_SITES))
+		site = GUP_SITE_OTHER;
+	counters = &fast_gup_counters.site[site];
+
+	this_cpu_inc(counters->calls);
+	if (tally->pages) {
+		this_cpu_add(counters->pages, tally->pages);
+		count_vm_events(FAST_GUP, tally->pages);
+		if (pin)
+			this_cpu_add(fast_gup_counters.pins, tally->pages);
+		else
+			this_cpu_add(fast_gup_counters.gets, tally->pages);
+	}
+	if (tally->pages == requested) {
+		this_cpu_inc(counters->fast_calls);
+	} else {
+		this_cpu_inc(counters->refused[tally->refusal]);
+		if (!fast_only) {
+			this_cpu_inc(counters->slow_calls);
+			count_vm_event(FAST_GUP_SLOW);
+		}
+	}
+	if (unlikely(tally->wasted))
+		this_cpu_add(fast_gup_counters.wasted, tally->wasted);
+	this_cpu_add(fast_gup_counters.sections, tally->sections);
+	if (tally->longest_section > this_cpu_read(fast_gup_counters.longest_section))
+		this_cpu_write(fast_gup_counters.longest_section, tally->longest_section);
+}
+
+/* The sums over all CPUs, which count on meanwhile. */
+void fast_gup_sum(struct fast_gup_counters *sum)
+{
+	unsigned int cpu, site, i;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		const struct fast_gup_counters *from = per_cpu_ptr(&fast_gup_counters, cpu);
+
+		for (site = 0; site < FAST_GUP_SITES; site++) {
+			sum->site[site].calls += from->site[site].calls;
+			sum->site[site].pages += from->site[site].pages;
+			sum->site[site].fast_calls += from->site[site].fast_calls;
+			sum->site[site].slow_calls += from->site[site].slow_calls;
+			for (i = 0; i < FAST_GUP_REFUSALS; i++)
+				sum->site[site].refused[i] += from->site[site].refused[i];
+		}
+		sum->sections += from->sections;
+		sum->wasted += from->wasted;
+		sum->pins += from->pins;
+		sum->gets += from->gets;
+		sum->longest_section = max(sum->longest_section, from->longest_section);
+	}
+}
+
+EXPORT_SYMBOL_GPL(fast_gup);
+EXPORT_SYMBOL_GPL(fast_gup_only);
+EXPORT_SYMBOL_GPL(fast_gup_pin);
+EXPORT_SYMBOL_GPL(fast_gup_unpin);

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request served without a lock, as far as that goes. See `gup_fast()` in mm/gup.c.
+
+use crate::ffi::{self, mm_struct, page};
+use crate::format::Native as Format;
+use crate::native::{self, Native};
+use crate::output::PageArray;
+use crate::refusal::Refusal;
+use crate::request::{Flags, Request};
+use crate::tables::CurrentTables;
+use crate::walk::{walk, Range, Tally};
+use core::ptr::NonNull;
+use kernel::bindings;
+
+/// Gets the pages of `request` from its start to the first one that the walk refuses, writes them
+/// to `pages`, counts them for `site` and returns what it did. The pages belong to the caller.
+///
+/// Context: any, NMI included, in the context of the task whose pages are asked for. Does not
+/// sleep. With `FOLL_PIN`, `mm_set_has_pinned_flag()` must have been called before.
+///
+/// # Safety
+///
+/// `pages` must be valid for writing as many pointers as the request has pages.
+#[inline(always)]
+pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u32) -> Tally {
+    let (tally, requested) = match (native::get(), NonNull::new(ffi::current_mm())) {
+        (Some(native), Some(mm)) => (
+            // SAFETY: This is the mm of current; and by the precondition.
+            unsafe { in_mm(native, mm, request, pages) },
+            request.nr_pages(native.geometry.page_shift()),
+        ),
+        // A kernel thread has no user pages.
+        _ => (refused(Refusal::Absent), 1),
+    };
+
+    ffi::count(site, request.flags(), requested, &tally);
+    #[cfg(CONFIG_FAST_GUP_TEST)]
+    crate::device::observe::walked(pages, &tally);
+    tally
+}
+
+/// # Safety
+///
+/// `mm` must be `current->mm`; `pages` as for [`lockless`].
+#[inline(always)]
+unsafe fn in_mm(
+    native: &Native,
+    mm: NonNull<mm_struct>,
+    request: &Request,
+    pages: *mut *mut page,
+) -> Tally {
+    let flags = request.flags();
+    // SAFETY: By the precondition; `tables` lives in this function only.
+    let Some(tables) = (unsafe { CurrentTables::new(mm) }) else {
+        return refused(Refusal::Absent);
+    };
+    // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
+    let mut array = unsafe { PageArray::new(pages, flags) };
+    let range = Range::<Format> {
+        geometry: &native.geometry,
+        rights: crate::tables::rights(flags.access()),
+        start: request.start(),
+        end: request.end(),
+        max_section: native.max_section,
+    };
+
+    if !flags.contains(Flags::PIN) {
+        let tally = walk(&tables, &mut array, &range);
+        array.into_filled();
+        return tally;
+    }
+
+    // fork() write-protects the pages that it shares, but not those that are pinned. If it began
+    // before the walk or while it went on, it may not have seen the pins.
+    let mut seq = 0;
+    // SAFETY: `mm` is the mm of current.
+    if !unsafe { bindings::mm_write_protect_begin(mm.as_ptr(), &mut seq) } {
+        return refused(Refusal::Fork);
+    }
+    let mut tally = walk(&tables, &mut array, &range);
+    // SAFETY: `mm` is the mm of current.
+    if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {
+        array.give_back();
+        tally.wasted += tally.pages;
+        tally.pages = 0;
+        tally.refusal = Refusal::Fork as u32;
+    } else {
+        array.into_filled();
+    }
+    tally
+}
+
+#[cold]
+fn refused(refusal: Refusal) -> Tally {
+    let mut tally = Tally::new();
+    tally.refusal = refusal as u32;
+    tally
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pages of a request on their way to the caller: an array of `struct page *`.
+
+use crate::ffi::page;
+use crate::folio::{self, Folio, Page};
+use crate::format::Pfn;
+use crate::refusal::Refusal;
+use crate::request::Flags;
+use crate::walk::{Pages, Verdict, BATCH};
+use kernel::bindings;
+
+/// Long runs that one section can have.
+const LONG_RUNS: usize = 8;
+
+/// A run that is longer than a batch of entries, so one of a huge page. Interrupts are off while
+/// entries are read; they need not be while the 2^18 pointers to a 1 GiB page are computed.
+#[derive(Clone, Copy)]
+struct LongRun {
+    at: usize,
+    first: Pfn,
+    nr: usize,
+}
+
+/// The array that a caller of GUP has given.
+///
+/// # Invariants
+///
+/// - `pages` is valid for writing all the pages of the request, and `filled` stays below that.
+/// - The first `filled` pointers stand for pages that were got and belong to this value. They are
+///   written, except for those of the first `nr_long` of `long`.
+pub(crate) struct PageArray {
+    pages: *mut *mut page,
+    filled: usize,
+    flags: Flags,
+    long: [LongRun; LONG_RUNS],
+    nr_long: usize,
+    /// Pins that are not counted yet, all of the node of this folio.
+    uncounted: Option<(Folio, usize)>,
+}
+
+impl PageArray {
+    /// An empty array.
+    ///
+    /// # Safety
+    ///
+    /// While the value exists, `pages` must be valid for writing as many pointers as the request
+    /// has pages that the walk is to fill it for.
+    #[inline(always)]
+    pub(crate) unsafe fn new(pages: *mut *mut page, flags: Flags) -> Self {
+        // INVARIANT: By the precondition; there are no pages yet.
+        Self {
+            pages,
+            filled: 0,
+            flags,
+            long: [LongRun { at: 0, first: 0, nr: 0 }; LONG_RUNS],
+            nr_long: 0,
+            uncounted: None,
+        }
+    }
+
+    /// Hands the pages over to the caller of GUP. Returns their number.
+    #[inline(always)]
+    pub(crate) fn into_filled(mut self) -> usize {
+        self.count();
+        self.filled
+    }
+
+    /// Gives all pages back.
+    ///
+    /// Page by page: by now `fork()` may share them, so that nothing but the numbers of
+    /// references is to be looked at.
+    #[cold]
+    pub(crate) fn give_back(mut self) {
+        self.count();
+        for i in 0..self.filled {
+            // SAFETY: By the type invariant, and as no section is open, the pointer is written, and
+            // we own what it stands for.
+            unsafe {
+                let pfn = bindings::page_to_pfn(*self.pages.add(i));
+                folio::release(Page::new(pfn), 1, self.flags);
+            }
+        }
+    }
+
+    /// Writes the pointers of consecutive pages.
+    #[inline(always)]
+    fn write(&mut self, at: usize, first: Pfn, nr: usize) {
+        for i in 0..nr {
+            // SAFETY: By the type invariant there is room for all the pages of the request; the
+            // pages exist, for they were got.
+            unsafe { self.pages.add(at + i).write(Page::new(first + i).as_ptr()) };
+        }
+    }
+
+    #[inline(always)]
+    fn count(&mut self) {
+        if let Some((folio, nr)) = self.uncounted.take() {
+            folio.count_acquired(nr);
+        }
+    }
+
+    /// Counts pins later, together with the next ones of the same node.
+    #[inline(always)]
+    fn count_later(&mut self, folio: Folio, nr: usize) {
+        match &mut self.uncounted {
+            Some((of, sum)) if of.nid() == folio.nid() => *sum += nr,
+            _ => {
+                self.count();
+                self.uncounted = Some((folio, nr));
+            }
+        }
+    }
+}
+
+impl Pages for PageArray {
+    #[inline(always)]
+    fn grab(&mut self, first: Pfn, nr: usize) -> Result<usize, Refusal> {
+        // SAFETY: The walk has the number from an entry that maps memory which is not special.
+        folio::grab(unsafe { Page::new(first) }, nr, self.flags)
+    }
+
+    #[inline(always)]
+    fn barrier_after_grab(&self) {
+        // Pairs with the barriers of those who clear an entry and then look at the references:
+        // folio_try_share_anon_rmap_*(), and page_ref_freeze() of split, migration and reclaim.
+        // Taking the references was an atomic operation.
+        // SAFETY: There is no precondition.
+        unsafe { bindings::smp_mb__after_atomic() };
+    }
+
+    #[inline(always)]
+    fn put(&mut self, first: Pfn, nr: usize) {
+        // SAFETY: The walk puts only what it has grabbed and not kept.
+        unsafe { folio::put(Page::new(first), nr, self.flags) };
+    }
+
+    #[inline(always)]
+    fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
+        // SAFETY: The walk asks about pages that it has grabbed, inside of a section.
+        unsafe { folio::verdict(Page::new(first), nr, self.flags, writable) }
+    }
+
+    #[inline(always)]
+    fn keep(&mut self, first: Pfn, nr: usize) {
+        // SAFETY: The walk keeps what it has grabbed.
+        let page = unsafe { Page::new(first) };
+        let folio = page.folio();
+
+        folio.set_referenced();
+        if folio::counts_as_pin(page, self.flags) {
+            self.count_later(folio, nr);
+        }
+
+        // INVARIANT: The pages are ours now; their pointers are written here or with `long`.
+        if nr <= BATCH {
+            self.write(self.filled, first, nr);
+        } else if let Some(run) = self.long.get_mut(self.nr_long) {
+            *run = LongRun {
+                at: self.filled,
+                first,
+                nr,
+            };
+            self.nr_long += 1;
+        } else {
+            self.write(self.filled, first, nr);
+        }
+        self.filled += nr;
+    }
+
+    #[inline(always)]
+    fn has_room(&self) -> bool {
+        self.nr_long < LONG_RUNS
+    }
+
+    #[inline(always)]
+    fn section_ended(&mut self) {
+        for i in 0..self.nr_long {
+            let LongRun { at, first, nr } = self.long[i];
+            self.write(at, first, nr);
+        }
+        self.nr_long = 0;
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The page tables of a live mm, as memory.
+
+use crate::format::{Geometry, PhysAddr, Slot};
+use crate::walk::{Section, Table, Tables};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::bindings;
+use kernel::types::NotThreadSafe;
+
+#[cfg(CONFIG_X86_64)]
+use crate::format::{
+    x86_64::{Rights, X86_64},
+    Access,
+};
+
+/// The shape of the tables of this machine.
+///
+/// Nothing in it changes once the kernel runs; it is read once, when the module is loaded.
+#[cfg(CONFIG_X86_64)]
+pub(crate) fn geometry() -> Geometry {
+    // SAFETY: There is no precondition.
+    let (five_levels, frame) =
+        unsafe { (bindings::pgtable_l5_enabled(), bindings::pte_pfn_mask()) };
+
+    X86_64::geometry(five_levels, frame)
+}
+
+/// What the current thread may do: the access asked for, limited by its protection keys.
+///
+/// Context: that of the thread, whose registers are looked at.
+#[cfg(CONFIG_X86_64)]
+#[inline(always)]
+pub(crate) fn rights(access: Access) -> Rights {
+    // SAFETY: There is no precondition; the answer is 0 where the CPU has no such register.
+    Rights::new(access, unsafe { bindings::read_pkru() })
+}
+
+/// The tables of the current task's mm.
+///
+/// # Invariants
+///
+/// `root` is `current->mm->pgd`.
+pub(crate) struct CurrentTables {
+    root: NonNull<u64>,
+    /// The mm of another task could go away, and its TLB flushes need not reach this CPU.
+    _current: NotThreadSafe,
+}
+
+impl CurrentTables {
+    /// The tables of `mm`.
+    ///
+    /// # Safety
+    ///
+    /// `mm` must be `current->mm`, and the value must not outlive that.
+    #[inline(always)]
+    pub(crate) unsafe fn new(mm: NonNull<bindings::mm_struct>) -> Option<Self> {
+        // SAFETY: `mm` is valid by the precondition, and its `pgd` is set once, before any task
+        // can run in it.
+        let pgd = unsafe { (*mm.as_ptr()).__bindgen_anon_1.pgd };
+
+        // INVARIANT: As the caller promises.
+        Some(Self {
+            root: NonNull::new(pgd.cast())?,
+            _current: NotThreadSafe,
+        })
+    }
+}
+
+impl Tables for CurrentTables {
+    type Section = IrqsOff;
+
+    /// Runs `walk` with interrupts off.
+    ///
+    /// This is `local_irq_save()` and not `kernel::interrupt::local_interrupt_disable()`: perf
+    /// asks for a page from NMIs, for which the latter warns. As a closure, sections end in the
+    /// order in which they began, so that saving the state instead of counting is enough.
+    #[inline(always)]
+    fn section<R>(&self, walk: impl FnOnce(&IrqsOff) -> R) -> R {
+        // SAFETY: There is no precondition.
+        let flags = unsafe { bindings::local_irq_save() };
+        // INVARIANT: Interrupts are off until behind the call, and `root` is that of current.
+        let ret = walk(&IrqsOff {
+            root: self.root,
+            _this_cpu: NotThreadSafe,
+        });
+        // SAFETY: The flags are those that were saved above, on this CPU.
+        unsafe { bindings::local_irq_restore(flags) };
+        ret
+    }
+}
+
+/// Interrupts are off.
+///
+/// # Invariants
+///
+/// Interrupts are off on this CPU for as long as the value exists; `root` is `current->mm->pgd`.
+///
+/// With interrupts off, no table that was in the tree when the value was made, or has come into it
+/// since, is freed: `tlb_remove_table()` waits for an RCU grace period or for interrupts that this
+/// CPU does not take, `pte_free_defer()` for the former.
+pub(crate) struct IrqsOff {
+    root: NonNull<u64>,
+    _this_cpu: NotThreadSafe,
+}
+
+impl Section for IrqsOff {
+    type Table<'s> = LiveTable<'s>;
+
+    #[inline(always)]
+    fn root(&self) -> LiveTable<'_> {
+        // INVARIANT: The root table stays as long as the mm, which is that of current.
+        LiveTable {
+            entries: self.root,
+            _section: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn table(&self, at: PhysAddr) -> LiveTable<'_> {
+        // SAFETY: There is no precondition: this computes an address.
+        let entries = unsafe { bindings::phys_to_virt(at) };
+
+        LiveTable {
+            // SAFETY: The direct map of a table, which the caller promises to be at `at`, is not at
+            // address 0.
+            entries: unsafe { NonNull::new_unchecked(entries.cast()) },
+            // INVARIANT: The table stays until the section ends, by the invariant of `IrqsOff`.
+            _section: PhantomData,
+        }
+    }
+}
+
+/// A table that others change, but do not free.
+///
+/// # Invariants
+///
+/// `entries` is the kernel's mapping of a page table that is not freed during `'s`.
+#[derive(Clone, Copy)]
+pub(crate) struct LiveTable<'s> {
+    entries: NonNull<u64>,
+    _section: PhantomData<&'s IrqsOff>,
+}
+
+impl<'s> Table for LiveTable<'s> {
+    type Slot = LiveSlot<'s>;
+
+    #[inline(always)]
+    unsafe fn slot(self, index: usize) -> LiveSlot<'s> {
+        // INVARIANT: The entry is part of a table that stays during `'s`.
+        LiveSlot {
+            // SAFETY: The caller promises that the table has this entry.
+            entry: unsafe { self.entries.add(index) },
+            _section: PhantomData,
+        }
+    }
+}
+
+/// An entry that others change. There is never a reference to it, only this address.
+///
+/// # Invariants
+///
+/// `entry` is valid for reads during `'s`.
+#[derive(Clone, Copy)]
+pub(crate) struct LiveSlot<'s> {
+    entry: NonNull<u64>,
+    _section: PhantomData<&'s IrqsOff>,
+}
+
+impl Slot for LiveSlot<'_> {
+    #[inline(always)]
+    fn read_u64(self) -> u64 {
+        // SAFETY: The entry is valid and aligned by the type invariant. Other CPUs, and the page
+        // walker of the hardware, write to it at the same time: this is READ_ONCE(), one access
+        // of the size of the entry, which the memory model of the kernel allows to race.
+        unsafe { self.entry.as_ptr().read_volatile() }
+    }
+}

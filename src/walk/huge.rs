@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Leaves above the level of the pages: one entry, one folio.
+
+use super::{ControlFlow, Format, Pages, Path, Refusal, Table, Walker};
+
+impl<F: Format, P: Pages> Walker<'_, F, P> {
+    /// Gets the pages of the leaf that `path` leads to, from `self.addr` on.
+    #[inline(always)]
+    pub(super) fn huge<T: Table>(&mut self, path: &Path<F, T>) -> ControlFlow<Refusal> {
+        let geometry = self.range.geometry;
+        let level = path.level();
+        let Some(raw) = path.leaf() else {
+            return ControlFlow::Break(Refusal::Bad);
+        };
+
+        self.budget -= 1;
+        if !F::permitted(raw, self.range.rights) {
+            return ControlFlow::Break(F::refusal(raw, self.range.rights));
+        }
+
+        let size = geometry.size(level);
+        let offset = (self.addr & (size - 1)) >> geometry.page_shift();
+        let want = self.pages_to((self.addr | (size - 1)).wrapping_add(1));
+        let first = F::pfn(raw, level, geometry) + offset;
+        let grabbed = match self.pages.grab(first, want) {
+            Ok(nr) => nr,
+            Err(refusal) => return ControlFlow::Break(refusal),
+        };
+
+        self.pages.barrier_after_grab();
+
+        if !path.unchanged() {
+            self.waste(first, grabbed);
+            return ControlFlow::Break(Refusal::Changed);
+        }
+
+        let verdict = self.pages.verdict(first, grabbed, F::writable(raw));
+        if verdict.look_again && !path.unchanged() {
+            self.waste(first, grabbed);
+            return ControlFlow::Break(Refusal::Changed);
+        }
+        if verdict.pages > 0 {
+            self.keep(first, verdict.pages);
+        }
+        if verdict.pages < grabbed {
+            self.waste(first + verdict.pages, grabbed - verdict.pages);
+        }
+        match verdict.refusal {
+            Some(refusal) => ControlFlow::Break(refusal),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
