@@ -110,8 +110,13 @@ impl<F: Format, T: Table> Path<F, T> {
     }
 
     /// Reads the watched entries again, the leaf among them: whether all are as they were.
+    ///
+    /// From the top down, and before the entries of the table of pages. If a parent is as it was,
+    /// what is below it was part of the tree up to this moment, so that an entry which is found
+    /// unchanged afterwards was mapped when it was read first. The other way round, a table that
+    /// left the tree, was used by others, and came back would not be noticed.
     #[inline(always)]
     pub(super) fn unchanged(&self) -> bool {
-        self.seen.iter().flatten().all(|seen| seen.unchanged())
+        self.seen.iter().rev().flatten().all(|seen| seen.unchanged())
     }
 }

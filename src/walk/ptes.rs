@@ -157,10 +157,9 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         from: usize,
         nr: usize,
     ) -> (usize, Option<Refusal>) {
-        let same = |i: &usize| Self::load(path, index + i) == self.batch.raw(from + i);
-        let still = (0..nr).take_while(same).count();
+        let same = |i| Self::load(path, index + i) == self.batch.raw(from + i);
 
-        if still == nr && path.unchanged() {
+        if path.unchanged() && (0..nr).all(same) {
             (nr, None)
         } else {
             (0, Some(Refusal::Changed))
