@@ -71,8 +71,15 @@ impl MiscDevice for TestDevice {
             IOC_CALL => abi::exchange(arg, |call| call::call(me.held(), call))?,
             IOC_RELEASE => {
                 let release: abi::Release = abi::read(UserSlice::new(arg, _IOC_SIZE(cmd)))?;
-                let pages = me.held.lock().take(release.handle)?;
-                pages.release(release.dirty())?;
+                // The lock is not held while the pages are released, which may take a while.
+                let pages = {
+                    let mut held = me.held.lock();
+                    if release.dirty() && !held.find(release.handle)?.may_be_dirtied() {
+                        return Err(EBADF);
+                    }
+                    held.take(release.handle)?
+                };
+                pages.release(release.dirty());
             }
             IOC_COPY => {
                 let copy: abi::Copy = abi::read(UserSlice::new(arg, _IOC_SIZE(cmd)))?;

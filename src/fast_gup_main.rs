@@ -10,6 +10,7 @@
 
 use kernel::prelude::*;
 
+mod array_vec;
 #[cfg(CONFIG_FAST_GUP_TEST)]
 mod device;
 mod fallback;

@@ -8,8 +8,19 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/vmstat.h>
+#include <uapi/linux/fast_gup.h>
 
 #include "helpers.h"
+
+/* The Rust side of the same is in device/abi.rs, with the same numbers. */
+static_assert(sizeof(struct fast_gup_page) == 16);
+static_assert(sizeof(struct fast_gup_call) == 104);
+static_assert(offsetof(struct fast_gup_call, result) == 48);
+static_assert(offsetof(struct fast_gup_call, refusal) == 96);
+static_assert(sizeof(struct fast_gup_release) == 24);
+static_assert(sizeof(struct fast_gup_copy) == 48);
+static_assert(sizeof(struct fast_gup_info) == 40);
+static_assert(FAST_GUP_REFUSED_MAX + 1 == FAST_GUP_REFUSALS);
 
 /*
  * Each CPU counts for itself, so that the walk writes to no cache line that

@@ -67,7 +67,7 @@ unsafe fn in_mm(
 
     if !flags.contains(Flags::PIN) {
         let tally = walk(&tables, &mut array, &range);
-        array.into_filled();
+        array.hand_over();
         return tally;
     }
 
@@ -86,7 +86,7 @@ unsafe fn in_mm(
         tally.pages = 0;
         tally.refusal = Refusal::Fork as u32;
     } else {
-        array.into_filled();
+        array.hand_over();
     }
     tally
 }

@@ -2,6 +2,7 @@
 
 //! The pages of a request on their way to the caller: an array of `struct page *`.
 
+use crate::array_vec::ArrayVec;
 use crate::ffi::page;
 use crate::folio::{self, Folio, Page};
 use crate::format::Pfn;
@@ -28,13 +29,12 @@ struct LongRun {
 ///
 /// - `pages` is valid for writing all the pages of the request, and `filled` stays below that.
 /// - The first `filled` pointers stand for pages that were got and belong to this value. They are
-///   written, except for those of the first `nr_long` of `long`.
+///   written, except for those of the runs in `long`.
 pub(crate) struct PageArray {
     pages: *mut *mut page,
     filled: usize,
     flags: Flags,
-    long: [LongRun; LONG_RUNS],
-    nr_long: usize,
+    long: ArrayVec<LongRun, LONG_RUNS>,
     /// Pins that are not counted yet, all of the node of this folio.
     uncounted: Option<(Folio, usize)>,
 }
@@ -53,17 +53,16 @@ impl PageArray {
             pages,
             filled: 0,
             flags,
-            long: [LongRun { at: 0, first: 0, nr: 0 }; LONG_RUNS],
-            nr_long: 0,
+            long: ArrayVec::new(),
             uncounted: None,
         }
     }
 
-    /// Hands the pages over to the caller of GUP. Returns their number.
+    /// Hands the pages over to the caller of GUP.
     #[inline(always)]
-    pub(crate) fn into_filled(mut self) -> usize {
+    pub(crate) fn hand_over(&mut self) {
         self.count();
-        self.filled
+        self.filled = 0;
     }
 
     /// Gives all pages back.
@@ -71,7 +70,7 @@ impl PageArray {
     /// Page by page: by now `fork()` may share them, so that nothing but the numbers of
     /// references is to be looked at.
     #[cold]
-    pub(crate) fn give_back(mut self) {
+    pub(crate) fn give_back(&mut self) {
         self.count();
         for i in 0..self.filled {
             // SAFETY: By the type invariant, and as no section is open, the pointer is written, and
@@ -81,11 +80,12 @@ impl PageArray {
                 folio::release(Page::new(pfn), 1, self.flags);
             }
         }
+        self.filled = 0;
     }
 
     /// Writes the pointers of consecutive pages.
     #[inline(always)]
-    fn write(&mut self, at: usize, first: Pfn, nr: usize) {
+    fn write(&self, at: usize, first: Pfn, nr: usize) {
         for i in 0..nr {
             // SAFETY: By the type invariant there is room for all the pages of the request; the
             // pages exist, for they were got.
@@ -153,32 +153,28 @@ impl Pages for PageArray {
         }
 
         // INVARIANT: The pages are ours now; their pointers are written here or with `long`.
-        if nr <= BATCH {
+        if nr <= BATCH || !self.has_room() {
             self.write(self.filled, first, nr);
-        } else if let Some(run) = self.long.get_mut(self.nr_long) {
-            *run = LongRun {
+        } else {
+            self.long.push(LongRun {
                 at: self.filled,
                 first,
                 nr,
-            };
-            self.nr_long += 1;
-        } else {
-            self.write(self.filled, first, nr);
+            });
         }
         self.filled += nr;
     }
 
     #[inline(always)]
     fn has_room(&self) -> bool {
-        self.nr_long < LONG_RUNS
+        self.long.len() < LONG_RUNS
     }
 
     #[inline(always)]
     fn section_ended(&mut self) {
-        for i in 0..self.nr_long {
-            let LongRun { at, first, nr } = self.long[i];
+        for &LongRun { at, first, nr } in self.long.as_slice() {
             self.write(at, first, nr);
         }
-        self.nr_long = 0;
+        self.long.clear();
     }
 }

@@ -29,7 +29,6 @@ use crate::format::{Entry, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::refusal::Refusal;
 use core::ops::ControlFlow;
 
-mod array_vec;
 mod batch;
 mod huge;
 mod path;

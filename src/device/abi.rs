@@ -10,6 +10,18 @@ use kernel::uaccess::{UserPtr, UserSlice};
 
 const VERSION: u32 = 1;
 
+const _: () = {
+    use core::mem::offset_of;
+
+    assert!(size_of::<PageInfo>() == 16);
+    assert!(size_of::<Call>() == 104);
+    assert!(offset_of!(Call, result) == 48);
+    assert!(offset_of!(Call, refusal) == 96);
+    assert!(size_of::<Release>() == 24);
+    assert!(size_of::<Copy>() == 48);
+    assert!(size_of::<Info>() == 40);
+};
+
 /// Entry points, see `enum fast_gup_entry`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -40,6 +52,16 @@ impl Entry {
         Entry::SlowGet,
         Entry::SlowPin,
     ];
+
+    /// Whether the entry is a function of the module, not one of the kernel.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Entry::Get | Entry::GetOnly | Entry::Pin)
+    }
+
+    /// Whether the entry is one of the kernel's slow ones, which take a long number of pages.
+    pub(super) fn is_slow(self) -> bool {
+        matches!(self, Entry::SlowGet | Entry::SlowPin)
+    }
 
     /// Whether the entry pins the pages that it returns.
     pub(super) fn pins(self) -> bool {
@@ -145,6 +167,15 @@ impl Call {
         Entry::ALL.get(self.entry as usize).copied().ok_or(EINVAL)
     }
 
+    /// Whether the kernel's entry would WARN about its caller instead of answering. The module's
+    /// own entries answer `EINVAL` themselves.
+    fn misuses_kernel(&self) -> bool {
+        let own = self.entry().is_ok_and(Entry::is_own);
+        let pins = self.entry().is_ok_and(Entry::pins);
+
+        !own && self.has(FLAG_LONGTERM) && (!pins || self.has(FLAG_PCI_P2PDMA))
+    }
+
     /// Whether a flag is set.
     pub(super) fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
@@ -154,6 +185,7 @@ impl Call {
 checked!(Call, |me| me.flags & !FLAGS == 0
     && me.reserved == 0
     && me.entry().is_ok()
+    && !me.misuses_kernel()
     && (me.pages == 0) == (me.max_pages == 0));
 
 /// `struct fast_gup_release`.

@@ -69,11 +69,8 @@ pub(super) fn call<'a>(
 
 /// Number of pointers that the array of the call needs.
 fn room(call: &Call, entry: Entry) -> Result<usize> {
-    let kernel_int = !matches!(
-        entry,
-        Entry::Get | Entry::GetOnly | Entry::Pin | Entry::SlowGet | Entry::SlowPin
-    );
-    if kernel_int && i32::try_from(call.nr_pages).is_err() {
+    let takes_int = !entry.is_own() && !entry.is_slow();
+    if takes_int && i32::try_from(call.nr_pages).is_err() {
         return Err(ERANGE);
     }
     if (0..=MOST_PAGES).contains(&call.nr_pages) {
@@ -91,7 +88,7 @@ fn room(call: &Call, entry: Entry) -> Result<usize> {
         PAGE_SIZE,
     )
     .is_err();
-    if refused && !matches!(entry, Entry::SlowGet | Entry::SlowPin) {
+    if refused && !entry.is_slow() {
         Ok(0)
     } else {
         Err(E2BIG)

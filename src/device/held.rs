@@ -62,14 +62,14 @@ impl OwnedPages {
         unsafe { core::slice::from_raw_parts(self.array.as_ptr(), self.filled) }
     }
 
-    /// Releases the pages; `dirty` marks them as written to, which `EBADF` refuses for pages that
-    /// were not got for that.
-    pub(super) fn release(mut self, dirty: bool) -> Result {
-        if dirty && !(self.pinned && self.writable) {
-            return Err(EBADF);
-        }
-        self.put(dirty);
-        Ok(())
+    /// Releases the pages; `dirty` marks them as written to.
+    pub(super) fn release(mut self, dirty: bool) {
+        self.put(dirty && self.may_be_dirtied());
+    }
+
+    /// Whether somebody may have written to the pages through their pins.
+    pub(super) fn may_be_dirtied(&self) -> bool {
+        self.pinned && self.writable
     }
 
     fn put(&mut self, dirty: bool) {

@@ -2,8 +2,8 @@
 
 //! Consecutive entries of a table of pages, and the runs that they form.
 
-use super::array_vec::ArrayVec;
 use super::{Format, BATCH};
+use crate::array_vec::ArrayVec;
 
 /// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read.
 ///

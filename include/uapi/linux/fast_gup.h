@@ -142,12 +142,29 @@ struct fast_gup_info {
 	char format[16];	/* "x86_64", ... */
 };
 
-/* All calls: EINVAL for a malformed structure, EFAULT for a bad pointer. */
+/*
+ * All calls: EINVAL for a malformed structure, EFAULT for a bad pointer, ENOTTY
+ * for a call that is not known.
+ */
 #define FAST_GUP_IOC_MAGIC	'G'
 #define FAST_GUP_IOC_INFO	_IOWR(FAST_GUP_IOC_MAGIC, 0x80, struct fast_gup_info)
-/* Returns 0 once the entry has run: the entry's own answer is in .result. */
+/*
+ * Returns 0 once the entry has run: the entry's own answer is in .result.
+ * Otherwise the entry has not run:
+ *  EINVAL	besides the above, LONGTERM with a get or with PCI_P2PDMA for an
+ *		entry of the kernel, which would WARN; pages[] without max_pages
+ *		or the other way round
+ *  ERANGE	.nr_pages does not fit the int that an entry of the kernel takes
+ *  E2BIG	a valid range, but more than 2^22 pages
+ *  EBUSY	too many calls at the same time
+ *  ENOMEM	no memory for the array
+ * With HOLD, ENOSPC if the file holds too much: the pages are released.
+ */
 #define FAST_GUP_IOC_CALL	_IOWR(FAST_GUP_IOC_MAGIC, 0x81, struct fast_gup_call)
-/* ENOENT for a handle that is not held by this file. */
+/*
+ * ENOENT for a handle that is not held by this file, EBADF for .dirty with
+ * pages that are not pinned for writing: they stay held.
+ */
 #define FAST_GUP_IOC_RELEASE	_IOW(FAST_GUP_IOC_MAGIC, 0x82, struct fast_gup_release)
 /* ENOENT as above, ERANGE outside the pages held, EBADF to write to pages got for reading. */
 #define FAST_GUP_IOC_COPY	_IOW(FAST_GUP_IOC_MAGIC, 0x83, struct fast_gup_copy)

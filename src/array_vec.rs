@@ -12,14 +12,14 @@ use core::mem::MaybeUninit;
 /// # Invariants
 ///
 /// The first `len` of `values` are initialised, and `len <= N`.
-pub(super) struct ArrayVec<T: Copy, const N: usize> {
+pub(crate) struct ArrayVec<T: Copy, const N: usize> {
     len: usize,
     values: [MaybeUninit<T>; N],
 }
 
 impl<T: Copy, const N: usize> ArrayVec<T, N> {
     #[inline(always)]
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         // INVARIANT: The first 0 values are initialised.
         Self {
             len: 0,
@@ -28,19 +28,19 @@ impl<T: Copy, const N: usize> ArrayVec<T, N> {
     }
 
     #[inline(always)]
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         // INVARIANT: The first 0 values are initialised.
         self.len = 0;
     }
 
     #[inline(always)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Appends a value; there is no effect when the vector is full.
     #[inline(always)]
-    pub(super) fn push(&mut self, value: T) {
+    pub(crate) fn push(&mut self, value: T) {
         if let Some(place) = self.values.get_mut(self.len) {
             place.write(value);
             // INVARIANT: One more value is initialised, and `len` was less than `N`.
@@ -49,7 +49,7 @@ impl<T: Copy, const N: usize> ArrayVec<T, N> {
     }
 
     #[inline(always)]
-    pub(super) fn as_slice(&self) -> &[T] {
+    pub(crate) fn as_slice(&self) -> &[T] {
         // SAFETY: By the type invariant, the first `len` values exist and are initialised;
         // `MaybeUninit<T>` has the layout of `T`. The vector is borrowed for as long as the slice.
         unsafe { core::slice::from_raw_parts(self.values.as_ptr().cast::<T>(), self.len) }

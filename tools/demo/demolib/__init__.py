@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The host's side of the demo, one idea a file."""

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Mistakes that somebody could make in the walk: what is replaced, by what, in which file."""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+WALK, PATH, BATCH = "walk.rs", "walk/path.rs", "walk/batch.rs"
+PTES, HUGE, X86 = "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
+
+GRAB_PTES = """            let (grabbed, refused) = self.grab(refused);
+
+            self.pages.barrier_after_grab();
+"""
+GRAB_PTES_LATE = """            self.pages.barrier_after_grab();
+            let (grabbed, refused) = self.grab(refused);
+"""
+
+MUTATIONS = [
+    # The protocol: grab, barrier, look again, ask.
+    Mutation("pages: no second look at the entries", PTES,
+             ".take_while(|&(i, &raw)| Self::load(path, index + i) == raw)",
+             ".take_while(|&(i, &raw)| Self::load(path, index + i) == raw || true)"),
+    Mutation("pages: no second look at the parents", PTES,
+             "let unchanged = if path.unchanged() {",
+             "let unchanged = if path.unchanged() || true {"),
+    Mutation("huge: no second look", HUGE,
+             "if !path.unchanged() {", "if !path.unchanged() && false {"),
+    Mutation("no second look at the PUD", PATH, "self.seen.iter()", "self.seen[..1].iter()"),
+    Mutation("no second look at the PMD", PATH, "self.seen.iter()", "self.seen[1..].iter()"),
+    Mutation("second look from the bottom up", PATH,
+             "self.seen.iter().rev()", "self.seen.iter()"),
+    Mutation("pages: barrier in front of the grab", PTES, GRAB_PTES, GRAB_PTES_LATE),
+    Mutation("huge: no barrier", HUGE, "self.pages.barrier_after_grab();", ""),
+    Mutation("pages: no third look", PTES,
+             "if verdict.look_again {", "if verdict.look_again && false {"),
+    Mutation("pages: third look at the parents only", PTES,
+             "let same = |i| Self::load(path, index + i) == self.batch.raw(from + i);",
+             "let same = |_: usize| true;"),
+    Mutation("huge: no third look", HUGE,
+             "if verdict.look_again && !path.unchanged() {", "if false {"),
+    Mutation("pages: answer about the folio ignored", PTES,
+             "let mut allowed = verdict.pages;", "let mut allowed = nr;"),
+    Mutation("pages: all taken for writable", PTES,
+             "F::writable(self.batch.raw(done))", "true"),
+    Mutation("huge: all taken for writable", HUGE, "F::writable(raw)", "true"),
+    Mutation("parent read again to go down", PATH,
+             "match F::entry(raw, path.level, geometry) {",
+             "match F::entry(F::load(slot), path.level, geometry) {"),
+    # References.
+    Mutation("pages: nothing given back", PTES, "self.give_back(done, grabbed);", ""),
+    Mutation("pages: too much given back", PTES,
+             "self.give_back(done, grabbed);", "self.give_back(0, grabbed);"),
+    Mutation("huge: nothing given back after a change", HUGE,
+             """        if !path.unchanged() {
+            self.waste(first, grabbed);""",
+             """        if !path.unchanged() {"""),
+    Mutation("huge: rest not given back", HUGE,
+             "self.waste(first + verdict.pages, grabbed - verdict.pages);", ""),
+    Mutation("pages: a change does not stop the walk", PTES,
+             "(unchanged, Some(Refusal::Changed))", "(unchanged, refused)"),
+    Mutation("pages: refused reference is forgotten", PTES,
+             """                    refused = Some(refusal);
+                    break;""", "                    break;"),
+    # Runs.
+    Mutation("run one page too long", BATCH, "+ 1).min(to_end)", "+ 2).min(to_end)"),
+    Mutation("run one page too short", BATCH, "+ 1).min(to_end)", "+ 0).min(to_end)"),
+    Mutation("run length counts its own start", BATCH, "(self.starts >> index) >> 1;",
+             "self.starts >> index;"),
+    Mutation("run not split where a folio ends", BATCH, "self.starts |= 1 << index;", ""),
+    Mutation("runs of one page only", PTES,
+             "prev.is_some_and(|prev| F::follows(prev, raw, geometry))",
+             "prev.is_some_and(|prev| F::follows(prev, raw, geometry)) && false"),
+    Mutation("huge: from its first page on", HUGE,
+             "F::pfn(raw, level, geometry) + offset", "F::pfn(raw, level, geometry)"),
+    # Sections.
+    Mutation("pages: budget ignored", PTES, ".min(self.pages_to(0)).min(self.budget);",
+             ".min(self.pages_to(0)).min(self.budget.max(100));"),
+    Mutation("huge: not counted", HUGE, "self.budget -= 1;", ""),
+    Mutation("pages: not counted", PTES, "self.budget -= max;", ""),
+    Mutation("section one entry too long", WALK,
+             "walker.budget = range.max_section;", "walker.budget = range.max_section + 1;"),
+    Mutation("pages: room ignored", PTES,
+             "while left > 0 && self.pages.has_room() {", "while left > 0 {"),
+    Mutation("longest section is the last one", WALK,
+             "self.tally.longest_section.max(looked_at)", "looked_at"),
+    # The format.
+    Mutation("write not distinguished", X86,
+             "need: PRESENT | USER | if write { RW } else { 0 },", "need: PRESENT | USER,"),
+    Mutation("kernel pages permitted", X86, "need: PRESENT | USER |", "need: PRESENT |"),
+    Mutation("keys ignored", X86, "rights.need && rights.key_allows(raw)", "rights.need"),
+    Mutation("key that forbids writing ignored", X86,
+             "if self.write { 0b11 } else { 0b01 }", "0b01"),
+    Mutation("special ignored", X86, "(rights.need | SPECIAL) ==", "rights.need =="),
+    Mutation("RW may differ within a run", X86,
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;",
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY | RW;"),
+    Mutation("keys may differ within a run", X86,
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;",
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY | PKEY;"),
+    Mutation("A/D bits end a run", X86,
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;", "SAVED_DIRTY | SOFT_DIRTY;"),
+    Mutation("same page follows itself", X86,
+             "prev.wrapping_add(geometry.page_size() as u64)", "prev"),
+    Mutation("leaf taken for a table", X86,
+             "raw & (TABLE | PSE) == TABLE", "raw & TABLE == TABLE"),
+    Mutation("leaf where none can be", X86, "level <= Level::PUD", "level <= Level::P4D"),
+    Mutation("flags in the address of a huge page", X86,
+             "& geometry.frame_mask() & !(geometry.size(level) as u64 - 1)",
+             "& geometry.frame_mask()"),
+    Mutation("encryption bit in the address of a table", X86,
+             "Entry::Table(raw & geometry.frame_mask())",
+             "Entry::Table(raw & 0x000f_ffff_ffff_f000)"),
+]

@@ -1,0 +1,1 @@
+../../../../src/array_vec.rs

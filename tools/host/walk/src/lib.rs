@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lockless walk of fast_gup, tested on page tables made up on the host.
+//!
+//! `array_vec`, `format`, `refusal` and `walk` are links to the sources of the kernel module: what is tested
+//! here is what runs there, to the letter. The kernel's side is played by a [`world`] of tables and
+//! folios, where somebody may step in before every access that the walk makes.
+//!
+//! - [`laws`]: what the bits of an entry mean, for all combinations of flags, against a
+//!   transcription of the kernel's own [C functions](c).
+//! - [`still`]: random address spaces that nobody changes; the walk must answer as a [`naive`]
+//!   walker does that looks at one page at a time.
+//! - [`moving`]: address spaces that a hostile kernel changes between any two accesses of the walk,
+//!   along random schedules and along all schedules of tiny cases. Every page that the walk keeps
+//!   must have been mapped, with its permissions, while the reference was held.
+
+#![cfg_attr(not(test), allow(dead_code))]
+#![warn(missing_docs, rust_2018_idioms)]
+
+mod array_vec;
+mod format;
+mod refusal;
+mod walk;
+
+#[cfg(test)]
+mod c;
+#[cfg(test)]
+mod folios;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod moving;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod still;
+#[cfg(test)]
+mod world;
+
+/// How many random cases a property is tried with, unless `PROPTEST_CASES` says otherwise.
+#[cfg(test)]
+fn config(cases: u32) -> proptest::test_runner::Config {
+    let config = proptest::test_runner::Config {
+        failure_persistence: None,
+        ..Default::default()
+    };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => proptest::test_runner::Config { cases, ..config },
+    }
+}

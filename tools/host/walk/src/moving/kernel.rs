@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel that changes tables and folios while the walk looks at them.
+//!
+//! What it does is cut into [steps](Step) between which the walk goes on. The order of the steps is
+//! that of the kernel: who takes a page away clears the entry first and looks at the references
+//! afterwards, who frees a table takes it out of the tree first.
+
+use super::oracle::Oracle;
+use super::stage::Stage;
+use crate::c::*;
+use crate::folios::Kind;
+use crate::format::{Level, Pfn, PhysAddr};
+use crate::naive::{self, Mapped};
+use crate::refusal::Refusal;
+use crate::world::{Event, Request, Watcher, World};
+use std::collections::BTreeMap;
+
+mod entries;
+mod trees;
+
+/// One change. The number is that of a page of the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// Clears the entry of a page, and takes it in hand.
+    Clear(usize),
+    /// Drops the reference of the mapping of what is in hand: frees the folio if it was the last.
+    Release,
+    /// `folio_try_share_anon_rmap_pte()` of what is in hand: puts it back if it is pinned.
+    TryShare,
+    /// Puts a swap entry where the entry in hand was; frees the folio unless it is referenced.
+    SwapOut,
+    /// Puts the entry in hand back, but not writable.
+    PutBackReadOnly,
+    /// Truncates the file of what is in hand.
+    DropMapping,
+    /// Maps new memory, what was freed last if there is any, unless something is mapped.
+    Fault(usize),
+    /// Gives what was freed last to somebody else.
+    Reallocate,
+    /// Changes bits of the entry of a page.
+    Change(usize, u64, u64),
+    /// Splits a folio; the entries are in the end as they were.
+    SplitFolio(usize),
+    /// Takes a table of pages out of the tree, to collapse it.
+    ClearTable(usize),
+    /// Looks for references to what it maps, and puts it back if there are any.
+    CheckTable(usize),
+    /// Maps a huge page instead, and frees the table and all it mapped.
+    InstallHuge(usize),
+    /// Makes a huge page not present, to split it.
+    InvalidateHuge(usize),
+    /// Maps it by pages instead.
+    InstallTable(usize),
+    /// Takes the table at a level out of this tree; another address, or process, has it now.
+    TakeTable(usize, Level),
+    /// Maps something else in the table that was taken.
+    ChangeTaken(usize),
+    /// Unmaps a page in the table that was taken.
+    ClearTaken(usize),
+    /// Puts the table back.
+    ReturnTable,
+    /// Frees a table of pages that maps nothing.
+    ReclaimTable(usize),
+    /// `write_protect_seq` becomes odd, or even again.
+    Fork,
+    /// Write-protects a page, and shares it with the child unless it is pinned.
+    ForkPage(usize),
+}
+
+/// Bits of an entry that hold an address, in the worlds that are made here.
+const FRAME: u64 = 0x0000_7fff_ffff_f000;
+
+/// A table that is in the tree of somebody else, and where it was in ours.
+#[derive(Clone, Copy)]
+struct Taken {
+    table: PhysAddr,
+    level: Level,
+    parent: (PhysAddr, usize),
+}
+
+/// Makes the steps when they are due, and lets the oracle watch.
+pub(super) struct Kernel {
+    stage: Stage,
+    request: Request,
+    pub(super) oracle: Oracle,
+    /// When each step is due: behind as many events of the walk.
+    due: Vec<(usize, Step)>,
+    next: usize,
+    events: usize,
+    /// The entry that was cleared last.
+    hand: Option<Mapped>,
+    taken: Option<Taken>,
+    /// The entry of a table that is to be collapsed.
+    cleared_pmd: Option<u64>,
+    /// The folio that was freed last, and its order.
+    freed: Option<(Pfn, u8)>,
+    /// Memory that was never used.
+    fresh: Pfn,
+    /// How many entries map memory that begins at a page.
+    maps: BTreeMap<Pfn, usize>,
+    pub(super) write_protect_seq: usize,
+}
+
+/// The page that is mapped for page number `page` of a request, and its entry.
+pub(super) fn page_at(
+    world: &World,
+    request: &Request,
+    page: usize,
+) -> Result<(Pfn, Mapped), Refusal> {
+    let addr = request.start + page * 4096;
+    naive::look(&world.memory.borrow(), request, addr).map(|mapped| (mapped.pfn, mapped))
+}
+
+impl Kernel {
+    pub(super) fn new(stage: Stage, due: Vec<(usize, Step)>) -> (World, Self) {
+        let mut maps = BTreeMap::new();
+        let world = stage.build(|pfn| *maps.entry(pfn).or_default() += 1);
+        let request = stage.request();
+        let kernel = Self {
+            stage,
+            request,
+            oracle: Oracle::new(&world, &request),
+            due,
+            next: 0,
+            events: 0,
+            hand: None,
+            taken: None,
+            cleared_pmd: None,
+            freed: None,
+            fresh: 0x10_0000,
+            maps,
+            write_protect_seq: 0,
+        };
+        (world, kernel)
+    }
+
+    /// Does all that is left.
+    pub(super) fn finish(&mut self, world: &World) {
+        while let Some(&(_, step)) = self.due.get(self.next) {
+            self.next += 1;
+            self.step(world, step);
+        }
+    }
+
+    pub(super) fn events(&self) -> usize {
+        self.events
+    }
+
+    fn step(&mut self, world: &World, step: Step) {
+        match step {
+            Step::Clear(page) => self.clear(world, page),
+            Step::Release => {
+                if let Some(mapped) = self.hand.take() {
+                    self.unmapped(world, mapped);
+                }
+            }
+            Step::TryShare => self.try_share(world),
+            Step::SwapOut => self.swap_out(world),
+            Step::PutBackReadOnly => {
+                if let Some(mapped) = self.hand.take() {
+                    self.write(world, (mapped.at, mapped.index), mapped.raw & !_PAGE_RW);
+                }
+            }
+            Step::DropMapping => self.drop_mapping(world),
+            Step::Fault(page) => self.fault(world, page),
+            Step::Reallocate => {
+                if let Some((first, order)) = self.freed.take() {
+                    world.folios.borrow_mut().add(first, order, Kind::Anon);
+                }
+            }
+            Step::Change(page, clear, set) => {
+                if let Ok((_, mapped)) = self.page(world, page) {
+                    self.write(world, (mapped.at, mapped.index), mapped.raw & !clear | set);
+                }
+            }
+            Step::SplitFolio(page) => {
+                if let Ok((pfn, Mapped { size: 4096, .. })) = self.page(world, page) {
+                    world.folios.borrow_mut().split(pfn);
+                }
+            }
+            Step::ClearTable(page) => self.clear_table(world, page),
+            Step::CheckTable(page) => self.check_table(world, page),
+            Step::InstallHuge(page) => self.install_huge(world, page),
+            Step::InvalidateHuge(page) => self.invalidate_huge(world, page),
+            Step::InstallTable(page) => self.install_table(world, page),
+            Step::TakeTable(page, level) => self.take_table(world, page, level),
+            Step::ChangeTaken(page) => self.change_taken(world, page),
+            Step::ClearTaken(page) => self.clear_taken(world, page),
+            Step::ReturnTable => {
+                if let Some(Taken { table, parent, .. }) = self.taken {
+                    let empty = world.memory.borrow().read(parent.0, parent.1) == 0;
+                    if empty {
+                        self.taken = None;
+                        self.write(world, parent, table | _PAGE_TABLE);
+                    }
+                }
+            }
+            Step::ReclaimTable(page) => self.reclaim_table(world, page),
+            Step::Fork => self.write_protect_seq += 1,
+            Step::ForkPage(page) => self.fork_page(world, page),
+        }
+        self.oracle.world_changed(world);
+    }
+
+    fn page(&self, world: &World, page: usize) -> Result<(Pfn, Mapped), Refusal> {
+        // Who changes tables does not ask for permission.
+        let anything = Request {
+            write: false,
+            ..self.request
+        };
+        page_at(world, &anything, page % self.stage.pages)
+    }
+
+    fn addr(&self, page: usize) -> usize {
+        self.request.start + page % self.stage.pages * 4096
+    }
+
+    fn write(&self, world: &World, (at, index): (PhysAddr, usize), raw: u64) {
+        world.memory.borrow_mut().write(at, index, raw);
+    }
+
+    fn fresh(&mut self, order: u8) -> Pfn {
+        let first = self.fresh.next_multiple_of(1 << order);
+        self.fresh = first + (1 << order);
+        first
+    }
+}
+
+impl Watcher for Kernel {
+    fn before(&mut self, world: &World, event: Event) {
+        while let Some(&(due, step)) = self.due.get(self.next) {
+            if due > self.events {
+                break;
+            }
+            self.next += 1;
+            self.step(world, step);
+        }
+        self.events += 1;
+        self.oracle.watch(world, event);
+    }
+}
+
+/// Says what led to a failure.
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let done = &self.due[..self.next];
+            eprintln!(
+                "{:?}\nsteps, with the number of the event behind: {done:?}",
+                self.stage
+            );
+        }
+    }
+}

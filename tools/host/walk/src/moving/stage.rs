@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Small address spaces to be changed: a few pages around a border between two tables.
+
+use crate::c::*;
+use crate::folios::Kind;
+use crate::format::{Level, Pfn};
+use crate::world::{Request, World};
+
+/// The border between two tables of pages, two of PMDs and two of PUDs.
+const BORDER: usize = 1 << 39;
+
+/// What is mapped, and what is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stage {
+    pub(super) five_levels: bool,
+    /// Level of the leaves, as [`Level::index`] counts them.
+    pub(super) level: usize,
+    /// Order of the folios that are mapped by entries of pages.
+    pub(super) order: u8,
+    pub(super) kind: Kind,
+    pub(super) writable: bool,
+    pub(super) shared: bool,
+    pub(super) pages: usize,
+    /// How many of the pages are in front of the border.
+    pub(super) before_border: usize,
+    pub(super) write: bool,
+    pub(super) pin: bool,
+    pub(super) max_section: usize,
+}
+
+impl Stage {
+    pub(super) fn level(&self) -> Level {
+        [Level::PTE, Level::PMD, Level::PUD][self.level]
+    }
+
+    pub(super) fn request(&self) -> Request {
+        let start = BORDER - self.before_border.min(self.pages) * 4096;
+        Request {
+            five_levels: self.five_levels,
+            physical_mask: (1 << 52) - 1,
+            pkru: 0,
+            start,
+            end: start + self.pages * 4096,
+            write: self.write,
+            pin: self.pin,
+            max_section: self.max_section,
+            room: isize::MAX,
+        }
+    }
+
+    /// Flags of the leaves.
+    pub(super) fn flags(&self) -> u64 {
+        let pse = if self.level == 0 { 0 } else { _PAGE_PSE };
+        let rw = if self.writable { _PAGE_RW } else { 0 };
+        _PAGE_PRESENT | _PAGE_USER | rw | pse
+    }
+
+    /// Makes the world, and calls `mapped` with the first page of each leaf.
+    pub(super) fn build(&self, mut mapped: impl FnMut(Pfn)) -> World {
+        let world = World::new(self.five_levels);
+        let request = self.request();
+        let size = 4096usize << (9 * self.level);
+        let leaf_pages = size / 4096;
+        let order = if self.level == 0 {
+            self.order
+        } else {
+            9 * self.level as u8
+        };
+        let mut pfn: Pfn = 0x4_0000;
+
+        for addr in (request.start & !(size - 1)..request.end).step_by(size) {
+            if pfn % (1 << order) == 0 {
+                let mut folios = world.folios.borrow_mut();
+                let folio = folios.add(pfn, order, self.kind);
+                if self.shared {
+                    folio.shared = (pfn..pfn + folio.pages().min(512)).collect();
+                }
+            }
+            let mut tables = world.memory.borrow_mut();
+            let (at, index) = tables.place(addr, self.level(), _PAGE_TABLE);
+            tables.write(at, index, (pfn as u64) << 12 | self.flags());
+            mapped(pfn);
+            pfn += leaf_pages;
+        }
+        world
+    }
+}

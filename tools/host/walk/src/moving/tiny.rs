@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All schedules of tiny cases: one or two pages, one or two scripts, and every way to spread their
+//! steps over the accesses of the walk.
+
+use super::kernel::Step;
+use super::run;
+use super::scripts::Script;
+use super::stage::Stage;
+use crate::folios::Kind;
+
+const TINY: Stage = Stage {
+    five_levels: false,
+    level: 0,
+    order: 0,
+    kind: Kind::Anon,
+    writable: true,
+    shared: false,
+    pages: 1,
+    before_border: 0,
+    write: true,
+    pin: true,
+    max_section: 512,
+};
+
+/// Calls `try_one` with all ways to make the steps in their order, each in front of one of the
+/// `events` events of an undisturbed walk.
+fn all_schedules(steps: &[Step], events: usize, try_one: &mut impl FnMut(Vec<(usize, Step)>)) {
+    let mut due = vec![0; steps.len()];
+    loop {
+        try_one(due.iter().copied().zip(steps.iter().copied()).collect());
+
+        // The next one: the last place that can be raised is, and all behind it start there.
+        let Some(last) = due.iter().rposition(|&place| place + 1 < events) else {
+            return;
+        };
+        let place = due[last] + 1;
+        due[last..].fill(place);
+    }
+}
+
+fn one_script(stage: Stage) -> usize {
+    let events = run(stage, Vec::new());
+    let mut runs = 0;
+    for script in Script::ALL {
+        for page in 0..stage.pages {
+            all_schedules(&script.steps(page), events, &mut |due| {
+                run(stage, due);
+                runs += 1;
+            });
+        }
+    }
+    runs
+}
+
+fn two_scripts(stage: Stage) {
+    let events = run(stage, Vec::new());
+    for first in Script::ALL {
+        for second in Script::ALL {
+            let mut steps = first.steps(0);
+            steps.extend(second.steps(stage.pages - 1));
+            all_schedules(&steps, events, &mut |due| {
+                run(stage, due);
+            });
+        }
+    }
+}
+
+/// Stages that differ in what is mapped and how it is asked for.
+fn stages(pages: usize) -> Vec<Stage> {
+    let file = Kind::File { mapped: true };
+    let secret = Kind::Secret { mapped: true };
+    // Secretmem has small pages only.
+    let mapped = [0, 1, 2].map(|level| (Kind::Anon, level));
+    let mapped = mapped
+        .into_iter()
+        .chain([0, 1, 2].map(|level| (file, level)));
+    let mut stages = Vec::new();
+
+    for (kind, level) in mapped.chain([(secret, 0)]) {
+        let anon = kind == Kind::Anon;
+        for (writable, write) in [(true, true), (true, false), (false, false)] {
+            for pin in [true, false] {
+                stages.push(Stage {
+                    level,
+                    order: if anon { pages as u8 - 1 } else { 0 },
+                    kind,
+                    writable,
+                    write,
+                    pin,
+                    pages,
+                    ..TINY
+                });
+            }
+        }
+    }
+    stages
+}
+
+#[test]
+fn one_page_and_one_script() {
+    assert!(stages(1).into_iter().map(one_script).sum::<usize>() > 10_000);
+}
+
+#[test]
+fn two_pages_and_one_script() {
+    for stage in stages(2) {
+        one_script(stage);
+        // The pages in two tables, and in two sections.
+        one_script(Stage {
+            before_border: 1,
+            order: 0,
+            ..stage
+        });
+        one_script(Stage {
+            max_section: 1,
+            ..stage
+        });
+    }
+}
+
+#[test]
+fn three_pages_of_a_folio_and_one_script() {
+    one_script(Stage {
+        order: 2,
+        pages: 3,
+        five_levels: true,
+        ..TINY
+    });
+}
+
+#[test]
+fn one_page_and_two_scripts() {
+    two_scripts(TINY);
+}
+
+#[test]
+fn one_read_only_page_and_two_scripts() {
+    two_scripts(Stage {
+        writable: false,
+        write: false,
+        ..TINY
+    });
+}
+
+#[test]
+fn one_huge_page_and_two_scripts() {
+    two_scripts(Stage { level: 1, ..TINY });
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random address spaces: pieces of all kinds, one behind the other.
+
+use crate::c::*;
+use crate::folios::Kind;
+use crate::format::{Level, Pfn};
+use crate::refusal::Refusal;
+use crate::world::World;
+use proptest::prelude::*;
+
+/// Memory to map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) order: u8,
+    pub(crate) kind: Kind,
+    /// The pages from this one on are not exclusive.
+    pub(crate) shared_from: Option<usize>,
+    pub(crate) refuses: Option<Refusal>,
+}
+
+/// A piece of an address space.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    /// A part of a folio, mapped by consecutive entries; one of them may have other flags.
+    Pages {
+        memory: Memory,
+        skip: usize,
+        pages: usize,
+        flags: u64,
+        odd: Option<(usize, u64)>,
+    },
+    /// One leaf, at the next address that is aligned to it; what is before is filled.
+    Huge {
+        memory: Memory,
+        pud: bool,
+        flags: u64,
+    },
+    Hole {
+        pages: usize,
+    },
+    /// Entries that are not present but not empty.
+    Swapped {
+        raw: u64,
+        pages: usize,
+    },
+    /// A page whose entry at a level above it is changed afterwards.
+    Spoiled {
+        level: usize,
+        change: u64,
+    },
+}
+
+/// An address space.
+#[derive(Clone, Debug)]
+pub(crate) struct Space {
+    pub(crate) five_levels: bool,
+    /// Memory encryption: a bit of each address of memory that is none of the address.
+    pub(crate) encrypted: bool,
+    pub(crate) base: usize,
+    /// Which entries have the bits that the CPU sets, and some that mean nothing to the walk.
+    pub(crate) noise: u64,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// A world made of a space.
+pub(crate) struct Built {
+    pub(crate) world: World,
+    /// Where the pieces begin, and where the last one ends.
+    pub(crate) borders: Vec<usize>,
+}
+
+const ENCRYPTED: u64 = 1 << 47;
+const GOOD: u64 = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
+
+impl Space {
+    pub(crate) fn physical_mask(&self) -> u64 {
+        let mask = (1 << 52) - 1;
+        if self.encrypted {
+            mask & !ENCRYPTED
+        } else {
+            mask
+        }
+    }
+
+    pub(crate) fn task_size(&self) -> usize {
+        1 << if self.five_levels { 56 } else { 47 }
+    }
+
+    pub(crate) fn build(&self) -> Built {
+        let mut builder = Builder {
+            space: self,
+            world: World::new(self.five_levels),
+            addr: self.base,
+            pfn: 0x4_0000,
+        };
+        let mut borders = vec![self.base];
+        for piece in &self.pieces {
+            if self.task_size() - builder.addr <= 2 << PUD_SHIFT {
+                break;
+            }
+            builder.piece(piece);
+            borders.push(builder.addr);
+        }
+        Built {
+            world: builder.world,
+            borders,
+        }
+    }
+}
+
+struct Builder<'a> {
+    space: &'a Space,
+    world: World,
+    addr: usize,
+    /// The first page of memory that is free.
+    pfn: Pfn,
+}
+
+impl Builder<'_> {
+    fn piece(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Pages {
+                memory,
+                skip,
+                pages,
+                flags,
+                odd,
+            } => {
+                let first = self.allocate(memory);
+                let skip = skip % (1 << memory.order);
+                let pages = (*pages).min((1 << memory.order) - skip);
+                for i in 0..pages {
+                    let odd = odd
+                        .filter(|&(at, _)| at == i)
+                        .map_or(0, |(_, change)| change);
+                    self.map(Level::PTE, first + skip + i, flags ^ odd);
+                }
+            }
+            Piece::Huge { memory, pud, flags } => {
+                self.fill(if *pud { PUD_SHIFT } else { PMD_SHIFT });
+                let level = if *pud { Level::PUD } else { Level::PMD };
+                let pages = 1usize << (9 * level.index());
+                let mut first = self.allocate(memory);
+                // A leaf of more than one folio, if the folios are small.
+                let aligned = first.next_multiple_of(pages);
+                while first < aligned {
+                    first = self.allocate(memory);
+                }
+                while self.pfn < first + pages {
+                    self.allocate(memory);
+                }
+                self.map(level, first, flags | _PAGE_PSE);
+            }
+            Piece::Hole { pages } => self.addr += pages << PAGE_SHIFT,
+            Piece::Swapped { raw, pages } => {
+                for _ in 0..*pages {
+                    self.write(Level::PTE, raw & !_PAGE_PRESENT);
+                    self.addr += 1 << PAGE_SHIFT;
+                }
+            }
+            Piece::Spoiled { level, change } => {
+                // In a table of its own, so that only what is behind it is lost.
+                self.fill(PMD_SHIFT);
+                let addr = self.addr;
+                let first = self.allocate(&PLAIN);
+                self.map(Level::PTE, first, GOOD);
+                let levels = [Level::PMD, Level::PUD, Level::P4D, Level::root(5)];
+                let top = if self.space.five_levels { 4 } else { 3 };
+                let level = levels[level % top];
+                let mut tables = self.world.memory.borrow_mut();
+                let (at, index) = tables.place(addr, level, self.table_bits());
+                let raw = tables.read(at, index);
+                tables.write(at, index, raw ^ change);
+            }
+        }
+    }
+
+    /// Maps pages and huge pages up to the next address that is aligned to `shift`.
+    fn fill(&mut self, shift: u32) {
+        for (level, step) in [(Level::PTE, PMD_SHIFT), (Level::PMD, shift)] {
+            let order = 9 * level.index() as u8;
+            let mut first = None;
+            while self.addr % (1 << step) != 0 {
+                let memory = Memory { order, ..PLAIN };
+                let pse = if level == Level::PTE { 0 } else { _PAGE_PSE };
+                let pfn = *first.get_or_insert_with(|| self.allocate(&memory));
+                self.map(level, pfn, GOOD | pse);
+                // The huge pages are one and the same, to save memory.
+                if level == Level::PTE {
+                    first = None;
+                }
+            }
+        }
+    }
+
+    fn allocate(&mut self, memory: &Memory) -> Pfn {
+        let pages = 1 << memory.order;
+        let first = self.pfn.next_multiple_of(pages);
+        self.pfn = first + pages;
+
+        let mut folios = self.world.folios.borrow_mut();
+        let folio = folios.add(first, memory.order, memory.kind);
+        folio.refuses = memory.refuses;
+        if let Some(from) = memory.shared_from {
+            // Not all of them, of a folio that is huge: the first is what matters.
+            folio.shared = (first + from..first + pages).take(600).collect();
+        }
+        first
+    }
+
+    fn map(&mut self, level: Level, pfn: Pfn, flags: u64) {
+        let mut raw = (pfn as u64) << PAGE_SHIFT | flags | self.noise();
+        if flags & _PAGE_PRESENT == 0 {
+            // A PROT_NONE entry has its address inverted.
+            raw ^= self.space.physical_mask() & !0xfff;
+        }
+        if self.space.encrypted {
+            raw |= ENCRYPTED;
+        }
+        self.write(level, raw);
+        self.addr += 1 << (PAGE_SHIFT as usize + 9 * level.index());
+    }
+
+    fn write(&mut self, level: Level, raw: u64) {
+        let bits = self.table_bits();
+        let mut tables = self.world.memory.borrow_mut();
+        let (at, index) = tables.place(self.addr, level, bits);
+        tables.write(at, index, raw);
+    }
+
+    fn table_bits(&self) -> u64 {
+        let encrypted = if self.space.encrypted { ENCRYPTED } else { 0 };
+        _PAGE_TABLE | encrypted
+    }
+
+    /// Bits that differ from entry to entry without any rule.
+    fn noise(&self) -> u64 {
+        let mixed = (self.addr as u64 ^ self.space.noise).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let noisy = [
+            _PAGE_ACCESSED,
+            _PAGE_DIRTY,
+            _PAGE_SOFT_DIRTY,
+            _PAGE_SAVED_DIRTY,
+        ];
+        (0..4).fold(0, |bits, i| {
+            bits | if mixed >> i & 1 != 0 { noisy[i] } else { 0 }
+        })
+    }
+}
+
+const PLAIN: Memory = Memory {
+    order: 0,
+    kind: Kind::Anon,
+    shared_from: None,
+    refuses: None,
+};
+
+fn flags() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        20 => Just(GOOD),
+        3 => Just(GOOD | _PAGE_NX),
+        3 => (0u64..16).prop_map(|key| GOOD | (key * _PAGE_PKEY_BIT0)),
+        8 => Just(_PAGE_PRESENT | _PAGE_USER),
+        1 => Just(_PAGE_PRESENT | _PAGE_USER | _PAGE_UFFD),
+        1 => Just(_PAGE_PRESENT | _PAGE_USER | _PAGE_DIRTY),
+        1 => Just(GOOD | _PAGE_SPECIAL),
+        1 => Just(_PAGE_PRESENT | _PAGE_RW),
+        1 => Just(_PAGE_PROTNONE | _PAGE_ACCESSED),
+    ]
+}
+
+fn memory(orders: impl Strategy<Value = u8>) -> impl Strategy<Value = Memory> {
+    let kind = prop_oneof![
+        16 => Just(Kind::Anon),
+        8 => Just(Kind::File { mapped: true }),
+        1 => Just(Kind::File { mapped: false }),
+        1 => Just(Kind::Secret { mapped: true }),
+    ];
+    let refuses = prop_oneof![
+        60 => Just(None),
+        1 => Just(Some(Refusal::Reference)),
+        1 => Just(Some(Refusal::P2pdma)),
+        1 => Just(Some(Refusal::Longterm)),
+    ];
+    let shared = prop_oneof![3 => Just(None), 1 => (0usize..100).prop_map(Some)];
+    (orders, kind, shared, refuses).prop_map(|(order, kind, shared_from, refuses)| Memory {
+        order,
+        kind,
+        shared_from: shared_from.map(|from| from % (1 << order)),
+        refuses,
+    })
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    let order = prop_oneof![3 => Just(0u8), 3 => 1u8..5, 2 => 5u8..11, 1 => 11u8..=18];
+    let odd_flag = prop::sample::select(vec![
+        _PAGE_RW,
+        _PAGE_NX,
+        _PAGE_SPECIAL,
+        _PAGE_PKEY_BIT0,
+        _PAGE_UFFD,
+        _PAGE_PRESENT,
+        _PAGE_USER,
+    ]);
+    let odd = prop::option::weighted(0.3, (0usize..64, odd_flag));
+    let pages = (memory(order), any::<usize>(), 1usize..900, flags(), odd);
+    let orders = prop_oneof![6 => Just(9u8), 1 => Just(6u8), 1 => 10u8..=18];
+    let change = prop::sample::select(vec![
+        _PAGE_RW,
+        _PAGE_USER,
+        _PAGE_PSE,
+        _PAGE_PRESENT,
+        _PAGE_PRESENT | _PAGE_PROTNONE,
+        _PAGE_PRESENT | _PAGE_PSE,
+        _PAGE_NX,
+        _PAGE_ACCESSED,
+    ]);
+    prop_oneof![
+        12 => pages.prop_map(|(memory, skip, pages, flags, odd)| Piece::Pages {
+            memory,
+            skip,
+            pages,
+            flags,
+            odd,
+        }),
+        4 => (memory(orders), flags())
+            .prop_map(|(memory, flags)| Piece::Huge { memory, pud: false, flags }),
+        1 => (memory(Just(18u8)), flags())
+            .prop_map(|(memory, flags)| Piece::Huge { memory, pud: true, flags }),
+        1 => (1usize..700).prop_map(|pages| Piece::Hole { pages }),
+        1 => (any::<u64>(), 1usize..5).prop_map(|(raw, pages)| Piece::Swapped { raw, pages }),
+        1 => (0usize..4, change).prop_map(|(level, change)| Piece::Spoiled { level, change }),
+    ]
+}
+
+/// Spaces that begin in front of a border between two tables of any level.
+pub(crate) fn space() -> impl Strategy<Value = Space> {
+    let border = prop::sample::select(vec![PMD_SHIFT, PUD_SHIFT, 39]);
+    let start = (border, 1usize..200, 0usize..700);
+    let top = prop::bool::weighted(0.1);
+    (
+        any::<bool>(),
+        any::<bool>(),
+        start,
+        top,
+        any::<u64>(),
+        prop::collection::vec(piece(), 1..14),
+    )
+        .prop_map(|(five_levels, encrypted, start, top, noise, pieces)| {
+            let (shift, number, before) = start;
+            let low = (number << shift) - before.min(number << (shift - 12)) * 4096;
+            let top_border = 1usize << if five_levels { 56 } else { 47 };
+            let high = top_border - (4 << PUD_SHIFT) + before * 4096;
+            Space {
+                five_levels,
+                encrypted,
+                base: if top { high } else { low },
+                noise,
+                pieces,
+            }
+        })
+}

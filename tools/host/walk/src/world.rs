@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel that the walk runs in: [tables](Memory), [folios](Folios), and somebody who watches
+//! every access and may change what he likes in front of it.
+
+use crate::folios::Folios;
+use crate::format::x86_64::{Rights, X86_64};
+use crate::format::{Access, Geometry, Level, Pfn, PhysAddr, Slot};
+use crate::memory::{Memory, ENTRIES};
+use crate::refusal::Refusal;
+use crate::walk::{self, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
+use std::cell::RefCell;
+
+/// What the walk is about to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Event {
+    Read {
+        level: Level,
+        at: PhysAddr,
+        index: usize,
+    },
+    Grab {
+        first: Pfn,
+        nr: usize,
+    },
+    Barrier,
+    Verdict {
+        first: Pfn,
+    },
+    Keep {
+        first: Pfn,
+        nr: usize,
+    },
+    Put,
+    SectionEnds,
+}
+
+/// Who is asked before each event.
+pub(crate) trait Watcher {
+    fn before(&mut self, world: &World, event: Event);
+}
+
+/// Lets things happen.
+impl Watcher for () {
+    fn before(&mut self, _: &World, _: Event) {}
+}
+
+/// Notes what happened.
+impl Watcher for Vec<Event> {
+    fn before(&mut self, _: &World, event: Event) {
+        self.push(event);
+    }
+}
+
+/// What is asked of the walk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) five_levels: bool,
+    /// `physical_mask`, see [`Machine`](crate::c::Machine).
+    pub(crate) physical_mask: u64,
+    pub(crate) pkru: u32,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) write: bool,
+    /// Pins, or references.
+    pub(crate) pin: bool,
+    pub(crate) max_section: usize,
+    /// Runs that are received in a section before the walk must end it.
+    pub(crate) room: isize,
+}
+
+impl Request {
+    pub(crate) fn geometry(&self) -> Geometry {
+        X86_64::geometry(self.five_levels, self.physical_mask & !0xfff)
+    }
+
+    /// Whether a page that is mapped read-only must be exclusive.
+    pub(crate) fn unshares(&self, writable: bool) -> bool {
+        self.pin && !self.write && !writable
+    }
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) tally: Tally,
+    /// Runs in the order of their addresses.
+    pub(crate) kept: Vec<(Pfn, usize)>,
+    /// Calls of `grab` that took references.
+    pub(crate) grabs: usize,
+}
+
+impl Outcome {
+    /// The pages one by one.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = Pfn> + '_ {
+        self.kept.iter().flat_map(|&(first, nr)| first..first + nr)
+    }
+}
+
+/// The kernel.
+pub(crate) struct World {
+    pub(crate) memory: RefCell<Memory>,
+    pub(crate) folios: RefCell<Folios>,
+}
+
+impl World {
+    pub(crate) fn new(five_levels: bool) -> Self {
+        let root = Level::root(if five_levels { 5 } else { 4 });
+        Self {
+            memory: RefCell::new(Memory::new(root)),
+            folios: RefCell::default(),
+        }
+    }
+
+    /// Runs the walk under test.
+    pub(crate) fn walk<W: Watcher>(&self, request: &Request, watcher: &mut W) -> Outcome {
+        let watched = Watched {
+            world: self,
+            watcher: RefCell::new(watcher),
+        };
+        let access = if request.write {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        let geometry = request.geometry();
+        let range = Range::<X86_64> {
+            geometry: &geometry,
+            rights: Rights::new(access, request.pkru),
+            start: request.start,
+            end: request.end,
+            max_section: request.max_section,
+        };
+        let mut taker = Taker {
+            watched: &watched,
+            request,
+            kept: Vec::new(),
+            grabs: 0,
+            room: request.room,
+        };
+        let tally = walk::walk(&&watched, &mut taker, &range);
+        assert!(!self.memory.borrow().in_section());
+        Outcome {
+            tally,
+            kept: taker.kept,
+            grabs: taker.grabs,
+        }
+    }
+}
+
+/// A world with somebody who watches it.
+struct Watched<'w, W> {
+    world: &'w World,
+    watcher: RefCell<&'w mut W>,
+}
+
+impl<W: Watcher> Watched<'_, W> {
+    fn before(&self, event: Event) {
+        self.watcher.borrow_mut().before(self.world, event);
+    }
+}
+
+impl<'w, W: Watcher> Tables for &'w Watched<'w, W> {
+    type Section = Inside<'w, W>;
+
+    fn section<R>(&self, walk: impl FnOnce(&Self::Section) -> R) -> R {
+        self.world.memory.borrow_mut().section_begins();
+        let result = walk(&Inside(self));
+        self.before(Event::SectionEnds);
+        self.world.memory.borrow_mut().section_ends();
+        result
+    }
+}
+
+/// A time with interrupts off.
+struct Inside<'w, W>(&'w Watched<'w, W>);
+
+impl<'w, W: Watcher> Section for Inside<'w, W> {
+    type Table<'s>
+        = TableAt<'w, W>
+    where
+        Self: 's;
+
+    fn root(&self) -> Self::Table<'_> {
+        let at = self.0.world.memory.borrow().root();
+        TableAt {
+            watched: self.0,
+            at,
+        }
+    }
+
+    unsafe fn table(&self, at: PhysAddr) -> Self::Table<'_> {
+        TableAt {
+            watched: self.0,
+            at,
+        }
+    }
+}
+
+struct TableAt<'w, W> {
+    watched: &'w Watched<'w, W>,
+    at: PhysAddr,
+}
+
+impl<W> Clone for TableAt<'_, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for TableAt<'_, W> {}
+
+impl<'w, W: Watcher> Table for TableAt<'w, W> {
+    type Slot = SlotAt<'w, W>;
+
+    unsafe fn slot(self, index: usize) -> Self::Slot {
+        assert!(index < ENTRIES, "entry {index} of a table");
+        SlotAt { table: self, index }
+    }
+}
+
+struct SlotAt<'w, W> {
+    table: TableAt<'w, W>,
+    index: usize,
+}
+
+impl<W> Clone for SlotAt<'_, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for SlotAt<'_, W> {}
+
+impl<W: Watcher> Slot for SlotAt<'_, W> {
+    fn read_u64(self) -> u64 {
+        let TableAt { watched, at } = self.table;
+        let level = watched.world.memory.borrow().level(at);
+        let index = self.index;
+        watched.before(Event::Read { level, at, index });
+
+        let memory = watched.world.memory.borrow();
+        assert!(memory.in_section(), "tables are read in sections only");
+        memory.read(at, index)
+    }
+}
+
+/// Takes the references, and receives the pages.
+struct Taker<'w, W> {
+    watched: &'w Watched<'w, W>,
+    request: &'w Request,
+    kept: Vec<(Pfn, usize)>,
+    grabs: usize,
+    room: isize,
+}
+
+impl<W: Watcher> Pages for Taker<'_, W> {
+    fn grab(&mut self, first: Pfn, nr: usize) -> Result<usize, Refusal> {
+        assert!(nr > 0, "an empty run");
+        self.watched.before(Event::Grab { first, nr });
+        let grabbed = self.watched.world.folios.borrow_mut().grab(first, nr)?;
+        self.grabs += 1;
+        Ok(grabbed)
+    }
+
+    fn barrier_after_grab(&self) {
+        self.watched.before(Event::Barrier);
+        self.watched.world.folios.borrow_mut().barrier();
+    }
+
+    fn put(&mut self, first: Pfn, nr: usize) {
+        assert!(nr > 0, "an empty run");
+        self.watched.before(Event::Put);
+        self.watched.world.folios.borrow_mut().put(first, nr);
+    }
+
+    fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
+        assert!(nr > 0, "an empty run");
+        self.watched.before(Event::Verdict { first });
+        let unshare = self.request.unshares(writable);
+        self.watched
+            .world
+            .folios
+            .borrow()
+            .verdict(first, nr, unshare)
+    }
+
+    fn keep(&mut self, first: Pfn, nr: usize) {
+        assert!(nr > 0, "an empty run");
+        self.watched.before(Event::Keep { first, nr });
+        let folios = self.watched.world.folios.borrow();
+        let folio = folios.of(first).expect("a page that is kept is not free");
+        assert!(folio.contains(first + nr - 1), "a run is of one folio");
+        self.kept.push((first, nr));
+        self.room -= 1;
+        assert!(
+            self.room > -(BATCH as isize),
+            "more than a batch behind the last room"
+        );
+    }
+
+    fn has_room(&self) -> bool {
+        let in_section = self.watched.world.memory.borrow().in_section();
+        assert!(in_section, "room is asked for in sections only");
+        self.room > 0
+    }
+
+    fn section_ended(&mut self) {
+        self.room = self.request.room;
+    }
+}

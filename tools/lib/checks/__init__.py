@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The checks behind `make check`: each takes a Context and returns the lines that are wrong."""
+
+from . import docs, kernel, rust, scripts
+from .context import Context
+
+ALL = (
+    ("spdx", scripts.spdx),
+    ("rustfmt", rust.rustfmt),
+    ("clippy", rust.clippy),
+    ("rustdoc", rust.rustdoc),
+    ("sparse", kernel.sparse),
+    ("checkpatch", kernel.checkpatch),
+    ("kernel-doc", docs.kernel_doc),
+    ("rst", docs.rst),
+    ("shell", scripts.shell),
+    ("python", scripts.python),
+)
+
+__all__ = ["ALL", "Context"]

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs in the guest: each program of /tests/list in turn, between marks that
+# tell the driver on the host where its output starts and ends.
+#
+# A line of the list: SECONDS PROGRAM [ARGUMENT...]
+
+mark=$1
+cd /tests || exit 1
+
+# Disks: the first for ext4, and a null_blk that remembers what is written.
+set -- ${VM_DISKS:-}
+[ -z "${1:-}" ] || export FAST_GUP_EXT4="$1"
+null_blk=/lib/modules/extra/null_blk.ko
+if [ -e "$null_blk" ]; then
+	if insmod "$null_blk" memory_backed=1 gb=1 nr_devices=1; then
+		export FAST_GUP_NULLB=/dev/nullb0
+	fi
+fi
+export FAST_GUP_REQUIRED=1 FAST_GUP_KO=/lib/fast_gup.ko
+export GUP_TEST=/tests/gup_test
+. /tests/environment
+
+while read -r seconds program arguments; do
+	echo "$mark begin $program $arguments"
+	status=0
+	# shellcheck disable=SC2086 # arguments are words
+	timeout -s KILL "$seconds" "./$program" $arguments </dev/null 2>&1 ||
+		status=$?
+	echo "$mark end $status"
+done < /tests/list
+exit 0

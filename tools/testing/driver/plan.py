@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What runs where: the boots, and the programs of each."""
+
+from dataclasses import dataclass, field
+
+from lib.console import fail
+
+# Huge pages are reserved at boot, when memory is not fragmented yet.
+KERNEL_ARGS = ("hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=64 "
+               "default_hugepagesz=2M secretmem.enable=1 transparent_hugepage=madvise")
+
+
+@dataclass
+class Boot:
+    """One guest, and the programs that run in it one after the other."""
+
+    name: str
+    why: str
+    programs: list
+    append: str = ""
+    module_args: str = ""
+    smp: int = 4
+    memory: str = "5G"
+    patches_text: bool = False      # again and again, see cpus()
+    env: dict = field(default_factory=dict)
+
+
+EVERYTHING = ["abi", "errors", "permissions", "vmstat", "layouts", "values", "fork", "races",
+              "races_file", "dio", "aio", "splice", "gup_matrix.sh"]
+
+BOOTS = {
+    "x86_64": [
+        Boot("5-level", "five-level tables, four CPUs, every program", EVERYTHING),
+        # Sections of seven entries end in the middle of everything.
+        Boot("4-level", "four-level tables, sections of at most 7 entries",
+             ["errors", "permissions", "layouts", "values", "vmstat", "fork", "races",
+              "races_file", "dio", "splice"],
+             append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"}),
+        Boot("provide=0", "the module serves its own API only",
+             ["errors", "vmstat", "values", "dio", "splice"],
+             module_args="provide=0", env={"FAST_GUP_PROVIDE": "0"}),
+        Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"], patches_text=True),
+    ],
+}
+
+# A debug kernel is several times slower: the same programs, fewer rounds.
+DEBUG_ENV = {
+    "FAST_GUP_CYCLES": "100",
+    "FAST_GUP_FORKS": "100",
+    "FAST_GUP_FUZZ": "5000",
+    "GUP_TEST_MB": "4",
+}
+
+# Seconds until a program is taken to hang; emulated guests are slow.
+LIMITS = {"load.sh": 900, "races": 700, "gup_matrix.sh": 900}
+LIMIT = 600
+DEBUG_FACTOR = 3
+
+# Before this version QEMU's emulation can run an instruction that was patched
+# away, when another CPU translates it in the same moment ("Oops: int3" in the
+# guest; fixed by "accel/tcg: Always lock pages before translation").
+PATCHING_IS_SAFE = (8, 1)
+
+
+@dataclass
+class Program:
+    """A program and what of it runs."""
+
+    name: str
+    part: str = ""
+
+    def arguments(self):
+        """A part can be a fixture, a variant or a test: the harness takes each."""
+        if not self.part or self.name.endswith(".sh"):
+            return []
+        words = []
+        for piece in self.part.split("."):
+            for option in "fvt":
+                words += [f"-{option}", piece]
+        return words
+
+
+def chosen(arch, options):
+    """The boots of one architecture, with the programs asked for."""
+    if arch not in BOOTS:
+        fail(f"no tests for {arch}", f"known are {', '.join(BOOTS)}")
+    names = [boot.name for boot in BOOTS[arch]]
+    for name in options.boot:
+        if name not in names:
+            fail(f"no boot {name!r}", f"known are {', '.join(names)}")
+    only = [text.partition(":") for text in options.only]
+    programs = {name for boot in BOOTS[arch] for name in boot.programs}
+    known = {"host", "runner"} | {name.replace(".sh", "") for name in programs}
+    for name, _, _ in only:
+        if name.replace(".sh", "") not in known:
+            fail(f"no program {name!r}", f"known are {', '.join(sorted(known))}")
+
+    result = []
+    for boot in BOOTS[arch]:
+        if options.boot and boot.name not in options.boot:
+            continue
+        programs = []
+        for name in boot.programs:
+            parts = [part for wanted, _, part in only if wanted.replace(".sh", "") == name.replace(".sh", "")]
+            if only and not parts:
+                continue
+            programs += [Program(name, part) for part in parts or [""]]
+        if programs:
+            result.append((boot, programs))
+    return result
+
+
+def cpus(boot, qemu_version):
+    """How many CPUs this boot may have under this QEMU."""
+    return boot.smp if not boot.patches_text or qemu_version >= PATCHING_IS_SAFE else 1
+
+
+def limit(program, flavour):
+    seconds = LIMITS.get(program.name, LIMIT)
+    return seconds * DEBUG_FACTOR if flavour == "debug" else seconds
+
+
+def on_host(options, name):
+    """Does `name` (host, runner) run? A chosen boot means guests only."""
+    if options.only:
+        return any(text.partition(":")[0] == name for text in options.only)
+    return not options.boot

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests that make no sense, and requests that cannot be met: the same
+ * answer as the C for each, printed side by side.
+ */
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/userfaultfd.h>
+#include "compare.h"
+#include "session.h"
+
+#define ANY	INT64_MIN
+#define PAGES	8
+
+FIXTURE(errors) {
+	struct session session;
+	struct gup gup;
+	char why[160];
+};
+
+FIXTURE_SETUP(errors)
+{
+	if (!session_open(_metadata, &self->session))
+		return;
+	gup_init(&self->gup, 64);
+}
+
+FIXTURE_TEARDOWN(errors)
+{
+	session_close(_metadata, &self->session);
+	gup_free(&self->gup);
+}
+
+static bool mapped(struct range *r)
+{
+	if (!memory_make(MEM_ANON, &r->memory, PAGES * page_size()))
+		return false;
+	r->addr = (uintptr_t)r->memory.addr;
+	r->nr = PAGES;
+	return true;
+}
+
+/* The first address that no process can have, and the page below it. */
+static uint64_t user_end(void)
+{
+#ifdef __x86_64__
+	struct fast_gup_info info;
+	int dev = open(FAST_GUP_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (dev < 0 || gup_info(dev, &info))
+		info.levels = 4;
+	close(dev);
+	return (1ULL << (info.levels == 5 ? 56 : 47)) - page_size();
+#else
+	return 0;
+#endif
+}
+
+static bool nowhere(struct range *r, uint64_t addr, int64_t nr)
+{
+	r->addr = addr;
+	r->nr = nr;
+	return true;
+}
+
+#define TOP_BIT		(1ULL << (sizeof(long) * 8 - 1))
+#define LAST_PAGE	((uint64_t)-(unsigned long)page_size())
+
+static bool kernel_address(struct range *r)
+{
+	return nowhere(r, TOP_BIT | (TOP_BIT >> 1) | 0x1000000, 1);
+}
+
+static bool kernel_address_many(struct range *r)
+{
+	return nowhere(r, TOP_BIT | (TOP_BIT >> 1) | 0x1000000, 64);
+}
+
+static bool non_canonical(struct range *r)
+{
+	if (sizeof(long) < 8)
+		return memory_cannot(&r->memory, "32 bits");
+	return nowhere(r, 1ULL << 60, 1);
+}
+
+static bool non_canonical_high(struct range *r)
+{
+	if (sizeof(long) < 8)
+		return memory_cannot(&r->memory, "32 bits");
+	return nowhere(r, TOP_BIT, 2);
+}
+
+static bool wrap_by_one(struct range *r) { return nowhere(r, LAST_PAGE, 1); }
+static bool wrap_far(struct range *r) { return nowhere(r, LAST_PAGE, 33); }
+static bool null_page(struct range *r) { return nowhere(r, 0, 1); }
+static bool zero_pages(struct range *r) { return nowhere(r, 0x1000, 0); }
+
+static bool minus_one(struct range *r)
+{
+	return mapped(r) && nowhere(r, r->addr, -1);
+}
+
+static bool least_int(struct range *r)
+{
+	return mapped(r) && nowhere(r, r->addr, INT_MIN);
+}
+
+static bool hole_in_middle(struct range *r)
+{
+	return mapped(r) && !munmap(r->memory.addr + 4 * page_size(),
+				    page_size());
+}
+
+static bool hole_at_start(struct range *r)
+{
+	return mapped(r) && !munmap(r->memory.addr, page_size());
+}
+
+static bool hole_at_end(struct range *r)
+{
+	return mapped(r) && !munmap(r->memory.addr + 7 * page_size(),
+				    page_size());
+}
+
+static bool none_in_middle(struct range *r)
+{
+	return mapped(r) && !mprotect(r->memory.addr + 4 * page_size(),
+				      page_size(), PROT_NONE);
+}
+
+static bool read_only_in_middle(struct range *r)
+{
+	return mapped(r) && !mprotect(r->memory.addr + 4 * page_size(),
+				      page_size(), PROT_READ);
+}
+
+static bool none_all(struct range *r)
+{
+	return mapped(r) && !mprotect(r->memory.addr, r->memory.len,
+				      PROT_NONE);
+}
+
+static bool read_only_all(struct range *r)
+{
+	return mapped(r) && !mprotect(r->memory.addr, r->memory.len,
+				      PROT_READ);
+}
+
+static bool absent_in_middle(struct range *r)
+{
+	return mapped(r) && !madvise(r->memory.addr + 4 * page_size(),
+				     page_size(), MADV_DONTNEED);
+}
+
+static bool unaligned(struct range *r)
+{
+	return mapped(r) && nowhere(r, r->addr + 123, PAGES);
+}
+
+static bool unaligned_last_byte(struct range *r)
+{
+	return mapped(r) && nowhere(r, r->addr + page_size() - 1, PAGES);
+}
+
+/* A hole that starts where a page table starts. */
+static bool hole_at_table(struct range *r)
+{
+	size_t table = pmd_size() ?: page_size() * 512;
+	char *addr = memory_reserve(&r->memory, 2 * table, table);
+
+	if (!addr)
+		return false;
+	r->memory.addr = mmap(addr + table - 4 * page_size(), 4 * page_size(),
+			      PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
+			      MAP_POPULATE, -1, 0);
+	r->memory.len = 4 * page_size();
+	munmap(addr + table, table);
+	r->memory.area_len = addr + table - (char *)r->memory.area;
+	return nowhere(r, (uintptr_t)r->memory.addr, PAGES);
+}
+
+static bool last_page(struct range *r)
+{
+	uint64_t end = user_end();
+
+	if (!end)
+		return memory_cannot(&r->memory, "the end is not known here");
+	r->memory.area_len = r->memory.len = page_size();
+	r->memory.area = mmap((void *)(uintptr_t)(end - page_size()),
+			      page_size(), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE |
+			      MAP_FIXED_NOREPLACE, -1, 0);
+	if (r->memory.area == MAP_FAILED) {
+		r->memory.area = NULL;
+		return memory_cannot(&r->memory, "mmap: %s", strerror(errno));
+	}
+	*(volatile char *)r->memory.area = 1;
+	return nowhere(r, end - page_size(), 1);
+}
+
+static bool last_page_and_beyond(struct range *r)
+{
+	return last_page(r) && nowhere(r, r->addr, 2);
+}
+
+static bool last_page_unaligned(struct range *r)
+{
+	return last_page(r) && nowhere(r, r->addr + 77, 1);
+}
+
+static bool beyond_last_page(struct range *r)
+{
+	return user_end() ? nowhere(r, user_end(), 1) :
+	       memory_cannot(&r->memory, "the end is not known here");
+}
+
+struct row {
+	struct subject subject;
+	uint32_t flags;
+	int64_t want;		/* of the entries that fall back */
+	int64_t want_only;	/* of those that do not */
+};
+
+static const struct row rows[] = {
+	{ { "kernel", kernel_address }, 0, -EFAULT, -EFAULT },
+	{ { "kernel", kernel_address }, FAST_GUP_WRITE, -EFAULT, -EFAULT },
+	{ { "kernel_many", kernel_address_many }, 0, -EFAULT, -EFAULT },
+	{ { "non_canonical", non_canonical }, 0, -EFAULT, -EFAULT },
+	{ { "non_canonical_hi", non_canonical_high }, 0, -EFAULT, -EFAULT },
+	{ { "wrap_by_one", wrap_by_one }, 0, -EOVERFLOW, -EOVERFLOW },
+	{ { "wrap_far", wrap_far }, 0, -EOVERFLOW, -EOVERFLOW },
+	{ { "null", null_page }, 0, -EFAULT, 0 },
+	{ { "zero_pages", zero_pages }, 0, 0, 0 },
+	{ { "minus_one", minus_one }, 0, ANY, ANY },
+	{ { "least_int", least_int }, 0, ANY, ANY },
+	{ { "hole_in_middle", hole_in_middle }, 0, 4, 4 },
+	{ { "hole_in_middle", hole_in_middle }, FAST_GUP_WRITE, 4, 4 },
+	{ { "hole_at_start", hole_at_start }, 0, -EFAULT, 0 },
+	{ { "hole_at_end", hole_at_end }, 0, 7, 7 },
+	{ { "hole_at_table", hole_at_table }, 0, 4, ANY },
+	{ { "none", none_all }, 0, -EFAULT, 0 },
+	{ { "none_in_middle", none_in_middle }, 0, 4, 4 },
+	{ { "read_only", read_only_all }, FAST_GUP_WRITE, -EFAULT, 0 },
+	{ { "read_only_middle", read_only_in_middle }, FAST_GUP_WRITE, 4, 4 },
+	{ { "read_only_middle", read_only_in_middle }, 0, PAGES, PAGES },
+	{ { "absent_in_middle", absent_in_middle }, 0, PAGES, 4 },
+	{ { "absent_in_middle", absent_in_middle }, FAST_GUP_NOFAULT, 4, 4 },
+	{ { "unaligned", unaligned }, 0, PAGES, PAGES },
+	{ { "unaligned_last", unaligned_last_byte }, 0, PAGES, PAGES },
+	{ { "last_page", last_page }, 0, 1, 1 },
+	{ { "last_and_beyond", last_page_and_beyond }, 0, -EFAULT, -EFAULT },
+	{ { "last_unaligned", last_page_unaligned }, 0, 1, 1 },
+	{ { "beyond_last", beyond_last_page }, 0, -EFAULT, -EFAULT },
+};
+
+TEST_F_TIMEOUT(errors, side_by_side, TEST_SECONDS)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (size_t e = 0; e < NR_GUP_ENTRIES; e++) {
+			const struct gup_entry *entry = &gup_entries[e];
+			int64_t want = entry->only ? rows[i].want_only :
+						     rows[i].want;
+			struct answers a;
+
+			if (!entry->own && !entry->kernel)
+				continue;
+			if (!compare(self->session.dev, &rows[i].subject, entry,
+				     rows[i].flags, &a, self->why,
+				     sizeof(self->why))) {
+				printf("# %-18s cannot be had here: %s\n",
+				       rows[i].subject.name, self->why);
+				break;
+			}
+			EXPECT_EQ(0, a.ours_error);
+			EXPECT_EQ(a.reference, a.ours)
+				TH_LOG("%s through %s", rows[i].subject.name,
+				       entry->name);
+			if (want != ANY) {
+				EXPECT_EQ(want, a.ours);
+			}
+		}
+	}
+}
+
+/*
+ * Counts that the C cannot be asked with: its parameter is an int, and zero
+ * pages of mapped memory made it run past the end.
+ */
+TEST_F(errors, counts)
+{
+	static const uint32_t entries[] = {
+		FAST_GUP_ENTRY_GET, FAST_GUP_ENTRY_GET_ONLY, FAST_GUP_ENTRY_PIN,
+	};
+	static const int64_t too_many[] = {
+		LONG_MAX, LONG_MAX / 4096 + 1, LONG_MIN, (int64_t)INT_MAX + 1,
+		-4096,
+	};
+	struct subject subject = { "mapped", mapped };
+	struct range r;
+
+	ASSERT_TRUE(range_make(&r, &subject));
+	for (size_t e = 0; e < ARRAY_SIZE(entries); e++) {
+		const char *name = gup_entries[entries[e]].name;
+
+		ASSERT_EQ(0, gup_run(self->session.dev, &self->gup, entries[e],
+				     0, r.addr, 0));
+		EXPECT_EQ(0, self->gup.call.result)
+			TH_LOG("%s, zero pages of mapped memory", name);
+		for (size_t i = 0; i < ARRAY_SIZE(too_many); i++) {
+			char answer[24];
+			int error;
+
+			error = gup_run(self->session.dev, &self->gup,
+					entries[e], 0, r.addr, too_many[i]);
+			printf("# %-9s %20lld pages: %s\n", name,
+			       (long long)too_many[i],
+			       answer_name(error ?: self->gup.call.result,
+					   answer, sizeof(answer)));
+			/* No more than is there, and nothing for nonsense. */
+			if (error == -E2BIG && too_many[i] > INT_MAX &&
+			    too_many[i] < (int64_t)1 << 40)
+				continue;	/* no array that long */
+			EXPECT_EQ(0, error);
+			if (too_many[i] > INT_MAX / 2 &&
+			    too_many[i] <= (int64_t)1 << 32) {
+				EXPECT_LE(self->gup.call.result, PAGES);
+			} else if (too_many[i] > 0) {
+				EXPECT_TRUE(self->gup.call.result == -EFAULT ||
+					    self->gup.call.result == -EOVERFLOW ||
+					    self->gup.call.result == -EINVAL);
+			} else {
+				EXPECT_LE(self->gup.call.result, 0);
+			}
+		}
+	}
+	range_free(&r);
+}
+
+/* One ordinary signal does not stop the slow path, here as in the C. */
+static volatile sig_atomic_t signals;
+
+static void count_signal(int sig)
+{
+	signals++;
+}
+
+TEST_F(errors, signal_pending)
+{
+	static const uint32_t entries[] = {
+		FAST_GUP_ENTRY_GET, FAST_GUP_ENTRY_PIN,
+		FAST_GUP_ENTRY_KERNEL_PIN, FAST_GUP_ENTRY_C_PIN,
+	};
+	struct subject subject = { "absent_in_middle", absent_in_middle };
+	sigset_t set;
+
+	signal(SIGUSR1, count_signal);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	for (size_t e = 0; e < ARRAY_SIZE(entries); e++) {
+		struct range r;
+
+		ASSERT_TRUE(range_make(&r, &subject));
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		raise(SIGUSR1);
+		EXPECT_EQ(0, gup_run(self->session.dev, &self->gup, entries[e],
+				     FAST_GUP_WRITE, r.addr, PAGES));
+		EXPECT_EQ(PAGES, self->gup.call.result);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		range_free(&r);
+	}
+	EXPECT_EQ(ARRAY_SIZE(entries), signals);
+}
+
+/* The child's call: populated pages, then a fault that nobody answers. */
+static void wait_for_ever(int dev, uint32_t entry, int ready)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct range r = { .key = -1 };
+	struct gup gup;
+	int fd;
+
+	gup_init(&gup, 64);
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || !absent_in_middle(&r))
+		_exit(1);
+	reg.range.start = r.addr;
+	reg.range.len = r.memory.len;
+	if (ioctl(fd, UFFDIO_REGISTER, &reg))
+		_exit(1);
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	gup_run(dev, &gup, entry, FAST_GUP_WRITE, r.addr, PAGES);
+	_exit(2);		/* it must not come back */
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], line[256], state = '?';
+	const char *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (f && fgets(line, sizeof(line), f)) {
+		p = strrchr(line, ')');
+		if (p && strlen(p) > 2)
+			state = p[2];
+	}
+	if (f)
+		fclose(f);
+	return state;
+}
+
+/* A fatal signal ends the slow path; the pins already taken come back. */
+TEST_F_TIMEOUT(errors, killed_while_waiting, TEST_SECONDS)
+{
+	static const uint32_t entries[] = {
+		FAST_GUP_ENTRY_GET, FAST_GUP_ENTRY_PIN,
+		FAST_GUP_ENTRY_KERNEL_GET, FAST_GUP_ENTRY_KERNEL_PIN,
+		FAST_GUP_ENTRY_C_PIN,
+	};
+
+	for (size_t e = 0; e < ARRAY_SIZE(entries); e++) {
+		int ready[2], status = 0;
+		bool ended = false;
+		pid_t pid;
+		char c;
+
+		ASSERT_EQ(0, pipe(ready));
+		pid = fork();
+		ASSERT_GE(pid, 0);
+		if (!pid)
+			wait_for_ever(self->session.dev, entries[e], ready[1]);
+		close(ready[1]);
+		if (read(ready[0], &c, 1) != 1) {
+			waitpid(pid, &status, 0);
+			SKIP(return, "no userfaultfd");
+		}
+		close(ready[0]);
+
+		/* Let it fall asleep in the fault. */
+		for (int i = 0; i < 200 && state_of(pid) == 'R'; i++)
+			usleep(10 * 1000);
+		usleep(100 * 1000);
+		EXPECT_EQ(0, waitpid(pid, &status, WNOHANG))
+			TH_LOG("%s did not wait for the fault",
+			       gup_entries[entries[e]].name);
+		kill(pid, SIGKILL);
+		for (int i = 0; i < 1000 && !ended; i++) {
+			ended = waitpid(pid, &status, WNOHANG) == pid;
+			usleep(10 * 1000);
+		}
+		ASSERT_TRUE(ended)
+			TH_LOG("%s ignores SIGKILL",
+			       gup_entries[entries[e]].name);
+		EXPECT_TRUE(WIFSIGNALED(status));
+		EXPECT_EQ(SIGKILL, WTERMSIG(status));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Pinning threads against one opponent who changes the tables under them.
+ *
+ * Every page of the range is tagged with its place.  Whatever a call returns
+ * must be a page that belonged to that place at some instant of the call: the
+ * tag of that place or, where the opponent makes fresh pages, zeroes.  A page
+ * of the churning thread, which tags and frees pages all the time, or of
+ * another place is a page that was never there.
+ */
+#ifndef FAST_GUP_RACE_H
+#define FAST_GUP_RACE_H
+
+#include <pthread.h>
+#include "fast_gup_lib.h"
+#include "memory.h"
+
+#define RACE_OWNER	0x7ace0001
+#define CHURN_OWNER	0xdeadbeef
+
+struct race {
+	int dev;
+	/* The range, at one of two places (mremap); the same when it stays. */
+	char *volatile base[2];
+	size_t pages;
+	size_t most;		/* pages a call asks for */
+	bool fresh;		/* pages can be new: zeroes are right */
+	bool coherent;		/* a pin must follow the memory's writes */
+	/* One move of the opponent; false: it failed. */
+	bool (*turn)(struct race *race, unsigned long n);
+	void *priv;
+	unsigned long least;	/* fewer turns than this prove nothing */
+
+	/* Filled in. */
+	struct random_state random;	/* the opponent's */
+	volatile bool stop;
+	unsigned long turns, calls, pages_got, fast, changed, errors, wrong;
+	bool turn_failed;
+	char first_wrong[256];
+};
+
+/*
+ * Run it for FAST_GUP_SECONDS or FAST_GUP_ITERATIONS calls of each thread,
+ * whichever ends first; longer, but not for ever, when one side had too few
+ * turns to prove anything.
+ */
+void race_run(struct race *race);
+
+/* A random part of the range, in pages. */
+void race_part(struct race *race, size_t *first, size_t *nr);
+
+#endif /* FAST_GUP_RACE_H */

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From the options to a QEMU command line and a kernel command line."""
+
+import os
+import shlex
+
+from .trouble import Trouble
+
+# console: the kernel's name of QEMU's first serial device.
+# early: where it prints before that device has its driver.
+# hosts: machines (os.uname) whose KVM can run the guest.
+ARCHITECTURES = {
+    "x86_64": {"console": "ttyS0", "early": "earlyprintk=serial,ttyS0,115200",
+               "hosts": ("x86_64",)},
+    "i386": {"console": "ttyS0", "early": "earlyprintk=serial,ttyS0,115200",
+             "hosts": ("x86_64", "i686")},
+    "ppc64le": {"console": "hvc0", "early": "", "hosts": ("ppc64le", "ppc64")},
+}
+
+
+def quote(value):
+    """In QEMU's option lists a comma ends the value; two of them are one."""
+    return str(value).replace(",", ",,")
+
+
+# Emulated CPUs stand still whenever the host has something better to do, which
+# must not look like a broken clock or a stalled CPU.
+EMULATED = {"x86_64": ["tsc=reliable"], "i386": ["tsc=reliable"], "ppc64le": []}
+
+
+def kernel_arguments(arch, options, accel):
+    facts = ARCHITECTURES[arch]
+    words = [f"console={facts['console']}"]
+    if options.interactive:
+        words.append("loglevel=5")
+    else:
+        # Everything reaches the console, so nothing hides in dmesg only.
+        words += [facts["early"], "ignore_loglevel"]
+    # A reboot ends QEMU (-no-reboot), so a panic ends the run at once.
+    words += ["panic=-1", "rdinit=/init"]
+    if accel == "tcg":
+        words += EMULATED[arch] + ["rcupdate.rcu_cpu_stall_timeout=60"]
+    if options.icount:
+        # Addresses that differ from boot to boot would change the count.
+        words.append("nokaslr")
+    return " ".join(word for word in words + options.append if word)
+
+
+def _cache_mode(image):
+    """O_DIRECT where the host's file system has it, else through its cache."""
+    try:
+        os.close(os.open(image, os.O_RDWR | os.O_DIRECT))
+        return "none"
+    except OSError:
+        return "writeback"
+
+
+def _format(image):
+    with open(image, "rb") as file:
+        return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+
+
+def _drive(name, image):
+    try:
+        os.close(os.open(image, os.O_RDWR))
+        form = _format(image)
+    except OSError as error:
+        raise Trouble(f"disk image {image}: {error.strerror}",
+                      "the guest writes to it, so it must exist and be writable") from None
+    return ["-drive", f"if=none,id={name},file={quote(image)},format={form},"
+                      f"cache={_cache_mode(image)},discard=unmap"]
+
+
+def disks(options):
+    words = []
+    for index, image in enumerate(options.disk):
+        name = f"disk{index}"
+        words += _drive(name, image)
+        words += ["-device", f"virtio-blk-pci,drive={name},serial={name}"]
+    for index, image in enumerate(options.nvme):
+        name = f"nvme{index}"
+        words += _drive(name, image)
+        words += ["-device", f"nvme,drive={name},serial={name}"]
+    return words
+
+
+def guest_devices(options):
+    """The names the disks get in the guest."""
+    if len(options.disk) > 20:
+        raise Trouble("more than 20 disks", "a PCI bus has no slots for more")
+    letters = "abcdefghijklmnopqrst"
+    return ([f"/dev/vd{letters[index]}" for index in range(len(options.disk))],
+            [f"/dev/nvme{index}n1" for index in range(len(options.nvme))])
+
+
+def _prefix(text, cpu):
+    """QEMU and its machine; a -cpu that came with it gives way to ours."""
+    words = shlex.split(text)
+    while "-cpu" in words and cpu:
+        at = words.index("-cpu")
+        del words[at:at + 2]
+    return words
+
+
+def accel_words(accel, options):
+    if options.icount:
+        return ["-accel", "tcg", "-icount", "shift=0,sleep=off"]
+    if accel == "kvm":
+        return ["-accel", "kvm"]
+    return ["-accel", "tcg,thread=multi"]
+
+
+def command_line(artifacts, options, accel, memory, initramfs, ports):
+    """`initramfs` is a file descriptor; `ports` maps names to others: of sockets,
+    except that an interactive console is a file.
+    """
+    given = shlex.split(artifacts["qemu"])
+    cpu = options.cpu
+    if cpu is None and accel == "kvm":
+        cpu = "host"
+    elif cpu is None and "-cpu" not in given:
+        cpu = "max"
+    words = _prefix(artifacts["qemu"], cpu)
+    if cpu:
+        words += ["-cpu", cpu]
+    words += accel_words(accel, options)
+    words += ["-smp", str(options.smp), "-m", str(memory)]
+    words += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+    words += ["-kernel", artifacts["kernel"], "-initrd", f"/proc/self/fd/{initramfs}",
+              "-append", kernel_arguments(artifacts.arch, options, accel)]
+    words += ["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
+    if options.interactive:
+        # What "-serial mon:stdio" does, and a copy of it for the runner.
+        words += ["-chardev", "stdio,id=console,mux=on,signal=off,logappend=on,"
+                              f"logfile=/proc/self/fd/{ports['console']}",
+                  "-mon", "chardev=console", "-serial", "chardev:console"]
+    else:
+        words += ["-chardev", f"socket,id=console,fd={ports['console']}",
+                  "-serial", "chardev:console"]
+    for name, descriptor in ports.items():
+        if name != "console":
+            words += ["-chardev", f"socket,id={name},fd={descriptor}",
+                      "-device", f"virtserialport,chardev={name},name=vm.{name}"]
+    return words + disks(options)
