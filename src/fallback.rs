@@ -18,11 +18,7 @@ use kernel::prelude::*;
 /// # Safety
 ///
 /// `pages` must be valid for writing as many pointers as the request has pages.
-pub(crate) unsafe fn rest(
-    request: &Request,
-    done: usize,
-    pages: *mut *mut page,
-) -> Result<usize> {
+pub(crate) unsafe fn rest(request: &Request, done: usize, pages: *mut *mut page) -> Result<usize> {
     let start = request.start() + done * PAGE_SIZE;
     let nr = request.nr_pages(PAGE_SHIFT as u8) - done;
     let flags = request.flags().without(Flags::GET.with(Flags::PIN));

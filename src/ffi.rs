@@ -41,13 +41,7 @@ pub(crate) struct Counters {
 }
 
 extern "C" {
-    fn fast_gup_count(
-        site: u32,
-        pin: bool,
-        fast_only: bool,
-        requested: usize,
-        tally: *const Tally,
-    );
+    fn fast_gup_count(site: u32, pin: bool, fast_only: bool, requested: usize, tally: *const Tally);
     fn fast_gup_sum(counters: *mut Counters);
 }
 

@@ -9,6 +9,7 @@ use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
 use crate::walk::{Pages, Verdict, BATCH};
+use core::mem::MaybeUninit;
 use kernel::bindings;
 
 /// Long runs that one section can have.
@@ -83,13 +84,22 @@ impl PageArray {
         self.filled = 0;
     }
 
-    /// Writes the pointers of consecutive pages.
+    /// Writes the pointers of consecutive pages of one folio.
     #[inline(always)]
     fn write(&self, at: usize, first: Pfn, nr: usize) {
-        for i in 0..nr {
-            // SAFETY: By the type invariant there is room for all the pages of the request; the
-            // pages exist, for they were got.
-            unsafe { self.pages.add(at + i).write(Page::new(first + i).as_ptr()) };
+        // SAFETY: By the type invariant there is room for all the pages of the request. The pages
+        // exist, for they were got; those of a folio are consecutive, see folio_page().
+        unsafe {
+            let to = core::slice::from_raw_parts_mut(
+                self.pages.add(at).cast::<MaybeUninit<*mut page>>(),
+                nr,
+            );
+            let mut page = Page::new(first).as_ptr();
+
+            for to in to {
+                to.write(page);
+                page = page.wrapping_add(1);
+            }
         }
     }
 

@@ -120,7 +120,9 @@ impl Request {
         let start = addr & !(page_size - 1);
         // C shifts a negative number to the left and goes on. The casts give the same answers for
         // all numbers that its `int` can hold; there is no answer to copy for the others.
-        let len = nr_pages.checked_mul(page_size as isize).ok_or(Invalid::Overflow)? as usize;
+        let len = nr_pages
+            .checked_mul(page_size as isize)
+            .ok_or(Invalid::Overflow)? as usize;
         let end = start.checked_add(len).ok_or(Invalid::Overflow)?;
         if end > limit || end <= start {
             return Err(Invalid::Range);

@@ -38,7 +38,14 @@ impl StatsDir {
 
 fn show(_: &Stats, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let counters = ffi::counters();
-    let Counters { sections, longest_section, wasted, pins, gets, .. } = counters;
+    let Counters {
+        sections,
+        longest_section,
+        wasted,
+        pins,
+        gets,
+        ..
+    } = counters;
 
     for (name, site) in SITES.iter().zip(&counters.site) {
         writeln!(f, "{name} calls {}", site.calls)?;

@@ -35,10 +35,7 @@ pub(super) fn info(info: &mut abi::Info) -> Result<Undo<impl FnOnce()>> {
 }
 
 /// `FAST_GUP_IOC_CALL`.
-pub(super) fn call<'a>(
-    held: &'a Mutex<Held>,
-    call: &mut Call,
-) -> Result<Undo<impl FnOnce() + 'a>> {
+pub(super) fn call<'a>(held: &'a Mutex<Held>, call: &mut Call) -> Result<Undo<impl FnOnce() + 'a>> {
     let entry = call.entry()?;
     let writable = call.has(abi::FLAG_WRITE);
     let mut pages = OwnedPages::with_room(room(call, entry)?, entry.pins(), writable)?;

@@ -81,7 +81,10 @@ pub(crate) fn walked(array: *mut *mut page, tally: &Tally) {
     }
     // The task that observes this call has set the name itself, before it made the call: if it is
     // there, it is seen.
-    if let Some(place) = PLACE.iter().find(|place| place.array.load(Relaxed) == array.addr()) {
+    if let Some(place) = PLACE
+        .iter()
+        .find(|place| place.array.load(Relaxed) == array.addr())
+    {
         // SAFETY: The place belongs to the task that has named this array, and we run for it.
         unsafe { *place.tally.get() = *tally };
     }

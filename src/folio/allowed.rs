@@ -141,7 +141,11 @@ unsafe fn exclusive(first: Page, nr: usize, flags: Flags) -> usize {
     unsafe {
         if !bindings::PageAnon(first.as_ptr()) {
             // Only the VMA tells whether a page of a file is about to be copied on write.
-            return if flags.contains(Flags::LONGTERM) { 0 } else { nr };
+            return if flags.contains(Flags::LONGTERM) {
+                0
+            } else {
+                nr
+            };
         }
 
         // Pairs with the barriers in folio_try_share_anon_rmap_*(): the entry, which was read

@@ -117,6 +117,10 @@ impl<F: Format, T: Table> Path<F, T> {
     /// left the tree, was used by others, and came back would not be noticed.
     #[inline(always)]
     pub(super) fn unchanged(&self) -> bool {
-        self.seen.iter().rev().flatten().all(|seen| seen.unchanged())
+        self.seen
+            .iter()
+            .rev()
+            .flatten()
+            .all(|seen| seen.unchanged())
     }
 }

@@ -122,7 +122,9 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         while done < unchanged {
             let first = self.pfn(done);
             let nr = self.batch.run_len(done).min(unchanged - done);
-            let verdict = self.pages.verdict(first, nr, F::writable(self.batch.raw(done)));
+            let verdict = self
+                .pages
+                .verdict(first, nr, F::writable(self.batch.raw(done)));
             let mut allowed = verdict.pages;
 
             if verdict.refusal.is_some() {

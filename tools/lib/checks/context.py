@@ -6,6 +6,8 @@ import subprocess
 
 from ..paths import REPO
 
+# A file that checkpatch leaves in the directory where it is run.
+LEFTOVER = ".checkpatch-camelcase."
 SKIPPED = {".git", "build", "target", "__pycache__"}
 
 
@@ -32,7 +34,7 @@ def _own_files():
         directories[:] = [name for name in directories if name not in SKIPPED]
         for name in files:
             path = REPO / os.path.relpath(os.path.join(top, name), REPO)
-            if path.is_file() and not path.is_symlink():
+            if not name.startswith(LEFTOVER) and path.is_file() and not path.is_symlink():
                 yield path
 
 

@@ -6,11 +6,13 @@ import re
 import kbuild.sparse
 
 from ..paths import REPO
-from .context import output
+from .context import LEFTOVER, output
 
 SERIES = "tools/kernel/patches"
 # A new file wants a MAINTAINERS entry: the repository is one directory, and upstream would add it once.
-IGNORED = ("FILE_PATH_CHANGES",)
+# CamelCase is how the kernel names PageAnon() and so rust_helper_PageAnon(). EXPORT_SYMBOL wants the
+# function above it, but the functions that the module exports from C are written in Rust.
+IGNORED = ("FILE_PATH_CHANGES", "CAMELCASE", "EXPORT_SYMBOL")
 # Guest programs are no kernel code: they have no BIT() and no READ_ONCE(), and the harness's
 # FIXTURE_DATA(x) *self is taken for a multiplication.
 IGNORED_IN_TOOLS = IGNORED + ("BIT_MACRO", "VOLATILE", "EMBEDDED_FUNCTION_NAME", "SPACING")
@@ -36,6 +38,9 @@ def checkpatch(context):
     for path in context.named(".c", ".h"):
         name = path.relative_to(REPO)
         problems += _checkpatch(context, IGNORED_IN_TOOLS if name.parts[0] == "tools" else IGNORED, "-f", name)
+    # checkpatch remembers the kernel's CamelCase names where it is run.
+    for leftover in REPO.glob(f"{LEFTOVER}*"):
+        leftover.unlink()
     return problems
 
 
