@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking and dropping references and pins on runs of pages.
-//!
-//! The rules are those of `try_grab_folio_fast()` and `gup_put_folio()` in mm/gup.c. Two things
-//! differ: a run of pages of one folio takes its references at once, and a pin of a folio without
-//! a pin count of its own takes its `GUP_PIN_COUNTING_BIAS` references in one step.
+//! Pages and folios of user memory: what they are asked, and how they are held.
 
 use crate::ffi::{folio, page};
 use crate::format::Pfn;
-use crate::refusal::Refusal;
-use crate::request::Flags;
 use core::ptr::NonNull;
 use kernel::bindings;
 
 mod allowed;
-pub(crate) use allowed::verdict;
+mod grab;
 
-const PIN_BIAS: i32 = bindings::GUP_PIN_COUNTING_BIAS as i32;
+pub(crate) use allowed::verdict;
+pub(crate) use grab::{grab, put, release, Run};
 
 /// A page of user memory.
 ///
@@ -35,7 +30,7 @@ pub(crate) struct Page(NonNull<page>);
 ///
 /// Points to a `struct page` that was the head of a folio, or a single page, when it was looked
 /// up. It is one for as long as somebody holds a reference to it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Folio(NonNull<folio>);
 
 impl Page {
@@ -105,6 +100,14 @@ impl Folio {
             bindings::folio_nr_pages(self.as_ptr())
                 - bindings::folio_page_idx(self.as_ptr(), page.as_ptr())
         }
+    }
+
+    /// Whether it is memory of a device that its peers may access.
+    #[inline(always)]
+    fn is_p2pdma(self) -> bool {
+        // SAFETY: The type invariant. As in C, the answer is a guess until there is a reference:
+        // pages of a device do not become pages of the system while they are mapped.
+        unsafe { bindings::folio_is_pci_p2pdma(self.as_ptr()) }
     }
 
     #[inline(always)]
@@ -201,153 +204,4 @@ impl Folio {
             )
         }
     }
-}
-
-/// Takes a reference, or a pin, for each page of the longest part of the run of `nr` pages from
-/// `first` that lies in one folio, and returns its length.
-///
-/// A pin is counted by [`counts_as_pin`] and [`Folio::count_acquired`], not here: what is given
-/// back again was never acquired.
-///
-/// Context: interrupts off, between the two looks at the entries.
-#[inline(always)]
-pub(crate) fn grab(first: Page, nr: usize, flags: Flags) -> Result<usize, Refusal> {
-    if !flags.contains(Flags::PCI_P2PDMA) && is_p2pdma(first) {
-        return Err(Refusal::P2pdma);
-    }
-    if !flags.contains(Flags::PIN) {
-        return try_get(first, nr).map(|(_, nr)| nr);
-    }
-    if first.is_zero() {
-        return Ok(1);
-    }
-    pin(first, nr, flags)
-}
-
-/// `FOLL_GET`. See `try_get_folio()`.
-#[inline(always)]
-fn try_get(first: Page, nr: usize) -> Result<(Folio, usize), Refusal> {
-    loop {
-        let folio = first.folio();
-        let refs = if nr > 1 && folio.is_large() { nr } else { 1 };
-
-        // CAST: A leaf has 2^18 pages at most.
-        if !folio.try_add(refs as i32) {
-            return Err(Refusal::Reference);
-        }
-        // The folio may have been split, or freed and used again, before we had the reference. Now
-        // it is what it is.
-        if first.folio().0 == folio.0 {
-            let in_folio = folio.pages_from(first).min(refs);
-
-            if in_folio < refs {
-                // SAFETY: These are among the references taken above.
-                unsafe { folio.put_refs((refs - in_folio) as i32) };
-            }
-            return Ok((folio, in_folio));
-        }
-        // SAFETY: The references were taken above.
-        unsafe { folio.put_refs(refs as i32) };
-    }
-}
-
-/// `FOLL_PIN`.
-#[inline(always)]
-fn pin(first: Page, nr: usize, flags: Flags) -> Result<usize, Refusal> {
-    let folio = first.folio();
-
-    let (folio, nr) = if folio.has_pincount() {
-        try_get(first, nr)?
-    } else {
-        // Guess that it is still a folio without a pin count once we have a reference: then one
-        // addition is the pin.
-        if !folio.try_add(PIN_BIAS) {
-            return Err(Refusal::Reference);
-        }
-        if first.folio().0 == folio.0 && !folio.has_pincount() {
-            return check_longterm(folio, 1, PIN_BIAS, flags);
-        }
-        // SAFETY: The references were taken above.
-        unsafe { folio.put_refs(PIN_BIAS) };
-        try_get(first, nr)?
-    };
-
-    if !folio.has_pincount() {
-        // It was large when we guessed, and is not any more; or it is of order 1 on a 32-bit
-        // machine. Its pages are few, so that the product cannot overflow.
-        let bias = nr as i32 * (PIN_BIAS - 1);
-
-        if !folio.try_add(bias) {
-            // SAFETY: The references were taken above.
-            unsafe { folio.put_refs(nr as i32) };
-            return Err(Refusal::Reference);
-        }
-        return check_longterm(folio, nr, nr as i32 * PIN_BIAS, flags);
-    }
-
-    let nr = check_longterm(folio, nr, nr as i32, flags)?;
-    folio.add_pincount(nr as i32);
-    Ok(nr)
-}
-
-/// A pin for long must not keep memory from moving that has to be movable.
-#[inline(always)]
-fn check_longterm(folio: Folio, nr: usize, refs: i32, flags: Flags) -> Result<usize, Refusal> {
-    if flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable() {
-        // SAFETY: The caller has taken these references just now.
-        unsafe { folio.put_refs(refs) };
-        return Err(Refusal::Longterm);
-    }
-    Ok(nr)
-}
-
-/// Drops what [`grab`] took for `nr` pages from `first`, all of one folio.
-///
-/// # Safety
-///
-/// The caller must own what it drops.
-#[inline]
-pub(crate) unsafe fn put(first: Page, nr: usize, flags: Flags) {
-    let pin = flags.contains(Flags::PIN);
-    if pin && first.is_zero() {
-        return;
-    }
-
-    let folio = first.folio();
-    let mut refs = nr as i32;
-    if pin {
-        if folio.has_pincount() {
-            folio.add_pincount(-refs);
-        } else {
-            refs *= PIN_BIAS;
-        }
-    }
-    // SAFETY: By the precondition.
-    unsafe { folio.put_refs(refs) };
-}
-
-/// Drops what [`grab`] took, and was counted as acquired. See `gup_put_folio()`.
-///
-/// # Safety
-///
-/// The caller must own what it drops.
-pub(crate) unsafe fn release(first: Page, nr: usize, flags: Flags) {
-    if counts_as_pin(first, flags) {
-        first.folio().count_released(nr);
-    }
-    // SAFETY: By the precondition.
-    unsafe { put(first, nr, flags) };
-}
-
-/// Whether a page that was grabbed is pinned: the page of zeros never is.
-#[inline(always)]
-pub(crate) fn counts_as_pin(page: Page, flags: Flags) -> bool {
-    flags.contains(Flags::PIN) && !page.is_zero()
-}
-
-#[inline(always)]
-fn is_p2pdma(page: Page) -> bool {
-    // SAFETY: By the invariant of `Page`. As in C, the answer is a guess until there is a
-    // reference: the pages of a device do not become pages of the system while they are mapped.
-    unsafe { bindings::is_pci_p2pdma_page(page.as_ptr()) }
 }

@@ -4,7 +4,7 @@
 
 use crate::array_vec::ArrayVec;
 use crate::ffi::page;
-use crate::folio::{self, Folio, Page};
+use crate::folio::{self, Folio, Page, Run};
 use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
@@ -20,7 +20,15 @@ const LONG_RUNS: usize = 8;
 #[derive(Clone, Copy)]
 struct LongRun {
     at: usize,
-    first: Pfn,
+    first: Page,
+    nr: usize,
+}
+
+/// Pages that are pinned, and not yet counted as such.
+#[derive(Clone, Copy)]
+struct Uncounted {
+    folio: Folio,
+    nid: i32,
     nr: usize,
 }
 
@@ -37,7 +45,7 @@ pub(crate) struct PageArray {
     flags: Flags,
     long: ArrayVec<LongRun, LONG_RUNS>,
     /// Pins that are not counted yet, all of the node of this folio.
-    uncounted: Option<(Folio, usize)>,
+    uncounted: Option<Uncounted>,
 }
 
 impl PageArray {
@@ -78,7 +86,7 @@ impl PageArray {
             // we own what it stands for.
             unsafe {
                 let pfn = bindings::page_to_pfn(*self.pages.add(i));
-                folio::release(Page::new(pfn), 1, self.flags);
+                folio::release(Page::new(pfn), self.flags);
             }
         }
         self.filled = 0;
@@ -86,7 +94,7 @@ impl PageArray {
 
     /// Writes the pointers of consecutive pages of one folio.
     #[inline(always)]
-    fn write(&self, at: usize, first: Pfn, nr: usize) {
+    fn write(&self, at: usize, first: Page, nr: usize) {
         // SAFETY: By the type invariant there is room for all the pages of the request. The pages
         // exist, for they were got; those of a folio are consecutive, see folio_page().
         unsafe {
@@ -94,7 +102,7 @@ impl PageArray {
                 self.pages.add(at).cast::<MaybeUninit<*mut page>>(),
                 nr,
             );
-            let mut page = Page::new(first).as_ptr();
+            let mut page = first.as_ptr();
 
             for to in to {
                 to.write(page);
@@ -105,7 +113,7 @@ impl PageArray {
 
     #[inline(always)]
     fn count(&mut self) {
-        if let Some((folio, nr)) = self.uncounted.take() {
+        if let Some(Uncounted { folio, nr, .. }) = self.uncounted.take() {
             folio.count_acquired(nr);
         }
     }
@@ -113,19 +121,23 @@ impl PageArray {
     /// Counts pins later, together with the next ones of the same node.
     #[inline(always)]
     fn count_later(&mut self, folio: Folio, nr: usize) {
+        let nid = folio.nid();
+
         match &mut self.uncounted {
-            Some((of, sum)) if of.nid() == folio.nid() => *sum += nr,
+            Some(uncounted) if uncounted.nid == nid => uncounted.nr += nr,
             _ => {
                 self.count();
-                self.uncounted = Some((folio, nr));
+                self.uncounted = Some(Uncounted { folio, nid, nr });
             }
         }
     }
 }
 
 impl Pages for PageArray {
+    type Run = Run;
+
     #[inline(always)]
-    fn grab(&mut self, first: Pfn, nr: usize) -> Result<usize, Refusal> {
+    fn grab(&mut self, first: Pfn, nr: usize) -> Result<(Run, usize), Refusal> {
         // SAFETY: The walk has the number from an entry that maps memory which is not special.
         folio::grab(unsafe { Page::new(first) }, nr, self.flags)
     }
@@ -140,25 +152,23 @@ impl Pages for PageArray {
     }
 
     #[inline(always)]
-    fn put(&mut self, first: Pfn, nr: usize) {
+    fn put(&mut self, run: Run, _from: usize, nr: usize) {
         // SAFETY: The walk puts only what it has grabbed and not kept.
-        unsafe { folio::put(Page::new(first), nr, self.flags) };
+        unsafe { folio::put(run, nr, self.flags) };
     }
 
     #[inline(always)]
-    fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
+    fn verdict(&self, run: Run, nr: usize, writable: bool) -> Verdict {
         // SAFETY: The walk asks about pages that it has grabbed, inside of a section.
-        unsafe { folio::verdict(Page::new(first), nr, self.flags, writable) }
+        unsafe { folio::verdict(run, nr, self.flags, writable) }
     }
 
     #[inline(always)]
-    fn keep(&mut self, first: Pfn, nr: usize) {
-        // SAFETY: The walk keeps what it has grabbed.
-        let page = unsafe { Page::new(first) };
-        let folio = page.folio();
+    fn keep(&mut self, run: Run, nr: usize) {
+        let (first, folio) = (run.first(), run.folio());
 
         folio.set_referenced();
-        if folio::counts_as_pin(page, self.flags) {
+        if self.flags.contains(Flags::PIN) && run.is_held() {
             self.count_later(folio, nr);
         }
 

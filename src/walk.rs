@@ -39,9 +39,9 @@ use path::Path;
 
 /// Entries that are looked at before the references are taken and the second look begins.
 ///
-/// Large enough that the second look at the parents costs nothing, small enough for the stack, and
-/// no larger than the bits of the mask in [`Batch`].
-pub(crate) const BATCH: usize = 64;
+/// Large enough that the second look at the parents costs next to nothing, and small enough for the
+/// stack.
+pub(crate) const BATCH: usize = 32;
 
 /// A tree of page tables.
 pub(crate) trait Tables {
@@ -86,24 +86,28 @@ pub(crate) trait Table: Copy {
 
 /// Who takes references to pages and receives them.
 ///
-/// `first` and `nr` are a run: consecutive pages that one entry, or consecutive entries, map.
+/// A run is consecutive pages that one entry, or consecutive entries, map.
 pub(crate) trait Pages {
-    /// Takes a reference (or a pin) for each page of the longest part of the run, from its start,
-    /// that lies in one folio. Returns its length in pages, which is not zero.
-    fn grab(&mut self, first: Pfn, nr: usize) -> Result<usize, Refusal>;
+    /// A run of pages of one folio which were grabbed.
+    type Run: Copy;
+
+    /// Takes a reference (or a pin) for each page of the longest part of the run of `nr` pages from
+    /// `first`, from its start, that lies in one folio. Returns it with its length in pages, which
+    /// is not zero.
+    fn grab(&mut self, first: Pfn, nr: usize) -> Result<(Self::Run, usize), Refusal>;
 
     /// A full barrier, behind `grab` and in front of the second look at the entries.
     fn barrier_after_grab(&self);
 
-    /// Gives back what was grabbed, for pages that lie in one folio.
-    fn put(&mut self, first: Pfn, nr: usize);
+    /// Gives back `nr` pages of a run, from its page number `from` on.
+    fn put(&mut self, run: Self::Run, from: usize, nr: usize);
 
-    /// Whether the pages, which lie in one folio and were grabbed, may be got in this way.
-    /// `writable` tells whether the entries allow writing.
-    fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict;
+    /// Whether the first `nr` pages of a run may be got in this way. `writable` tells whether the
+    /// entries allow writing.
+    fn verdict(&self, run: Self::Run, nr: usize, writable: bool) -> Verdict;
 
-    /// Receives the pages, which lie in one folio. The next ones follow behind them.
-    fn keep(&mut self, first: Pfn, nr: usize);
+    /// Receives the first `nr` pages of a run. The next ones follow behind them.
+    fn keep(&mut self, run: Self::Run, nr: usize);
 
     /// Whether `keep` can be called for another batch in this section.
     fn has_room(&self) -> bool;
@@ -198,7 +202,7 @@ struct Walker<'a, F: Format, P: Pages> {
     pages: &'a mut P,
     range: &'a Range<'a, F>,
     tally: &'a mut Tally,
-    batch: Batch<F>,
+    batch: Batch<F, P>,
     /// The first address that is not done.
     addr: usize,
     /// Entries that this section may still look at.
@@ -227,18 +231,18 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         self.pages.section_ended();
     }
 
-    /// Hands the pages of a run over. They lie in one folio.
+    /// Hands over the first `nr` pages of a run.
     #[inline(always)]
-    fn keep(&mut self, first: Pfn, nr: usize) {
-        self.pages.keep(first, nr);
+    fn keep(&mut self, run: P::Run, nr: usize) {
+        self.pages.keep(run, nr);
         self.tally.pages += nr;
         self.addr += nr << self.range.geometry.page_shift();
     }
 
-    /// Gives the pages of a run back. They lie in one folio.
+    /// Gives back `nr` pages of a run, from its page number `from` on.
     #[cold]
-    fn waste(&mut self, first: Pfn, nr: usize) {
-        self.pages.put(first, nr);
+    fn waste(&mut self, run: P::Run, from: usize, nr: usize) {
+        self.pages.put(run, from, nr);
         self.tally.wasted += nr;
     }
 

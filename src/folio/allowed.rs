@@ -4,7 +4,7 @@
 //!
 //! See `gup_fast_folio_allowed()` and `gup_must_unshare()` in mm/gup.c and mm/internal.h.
 
-use super::{Folio, Page};
+use super::{Folio, Page, Run};
 use crate::refusal::Refusal;
 use crate::request::Flags;
 use crate::walk::Verdict;
@@ -15,17 +15,17 @@ const MAPPING_ANON: usize = 0x1;
 /// `FOLIO_MAPPING_FLAGS`.
 const MAPPING_FLAGS: usize = 0x3;
 
-/// The answer for the `nr` pages from `first`, which lie in one folio.
+/// The answer for the first `nr` pages of a run.
 ///
 /// `writable` tells whether their entries allow writing.
 ///
 /// # Safety
 ///
-/// The caller must own references to the pages, and interrupts must be off.
+/// The caller must own the references of the run, and interrupts must be off.
 #[inline(always)]
-pub(crate) unsafe fn verdict(first: Page, nr: usize, flags: Flags, writable: bool) -> Verdict {
+pub(crate) unsafe fn verdict(run: Run, nr: usize, flags: Flags, writable: bool) -> Verdict {
     // SAFETY: By the precondition.
-    let look_again = match unsafe { allowed(first.folio(), flags) } {
+    let look_again = match unsafe { allowed(run.folio(), flags) } {
         Allowed::Yes => false,
         Allowed::WhileMapped => true,
         Allowed::No => {
@@ -41,7 +41,7 @@ pub(crate) unsafe fn verdict(first: Page, nr: usize, flags: Flags, writable: boo
         nr
     } else {
         // SAFETY: By the precondition.
-        unsafe { exclusive(first, nr, flags) }
+        unsafe { exclusive(run.first(), nr, flags) }
     };
     Verdict {
         pages,

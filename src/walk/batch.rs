@@ -2,28 +2,44 @@
 
 //! Consecutive entries of a table of pages, and the runs that they form.
 
-use super::{Format, BATCH};
+use super::{Format, Pages, BATCH};
 use crate::array_vec::ArrayVec;
+
+/// Pages of one folio that were grabbed.
+pub(super) struct Grabbed<P: Pages> {
+    pub(super) run: P::Run,
+    pub(super) nr: usize,
+}
+
+impl<P: Pages> Clone for Grabbed<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Pages> Copy for Grabbed<P> {}
 
 /// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read.
 ///
-/// A *run* is a part of them that maps consecutive pages: all of one folio, as soon as the
-/// references are taken. Runs are all that the walk handles; on scattered memory each of them has
-/// one entry.
-pub(super) struct Batch<F: Format> {
+/// A *run* is a part of them that maps consecutive pages: as the entries have it at first, and of
+/// one folio as soon as it is grabbed. Runs are all that the walk handles; on scattered memory each
+/// of them has one entry.
+pub(super) struct Batch<F: Format, P: Pages> {
     raws: ArrayVec<F::Raw, BATCH>,
-    /// Bit `i` is set where entry `i` starts a run.
+    /// Bit `i` is set where entry `i` does not continue what is in front of it.
     starts: u64,
+    grabbed: ArrayVec<Grabbed<P>, BATCH>,
 }
 
 const _: () = assert!(BATCH <= u64::BITS as usize);
 
-impl<F: Format> Batch<F> {
+impl<F: Format, P: Pages> Batch<F, P> {
     #[inline(always)]
     pub(super) const fn new() -> Self {
         Self {
             raws: ArrayVec::new(),
             starts: 0,
+            grabbed: ArrayVec::new(),
         }
     }
 
@@ -31,12 +47,7 @@ impl<F: Format> Batch<F> {
     pub(super) fn clear(&mut self) {
         self.raws.clear();
         self.starts = 0;
-    }
-
-    /// Number of entries.
-    #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        self.raws.len()
+        self.grabbed.clear();
     }
 
     /// Appends an entry that continues the run of the one before, or starts a new one.
@@ -46,17 +57,13 @@ impl<F: Format> Batch<F> {
         self.raws.push(raw);
     }
 
+    /// The entries.
     #[inline(always)]
     pub(super) fn raws(&self) -> &[F::Raw] {
         self.raws.as_slice()
     }
 
-    #[inline(always)]
-    pub(super) fn raw(&self, index: usize) -> F::Raw {
-        self.raws.as_slice()[index]
-    }
-
-    /// Number of entries of the run that `index` starts.
+    /// Number of entries from `index` on that map consecutive pages.
     #[inline(always)]
     pub(super) fn run_len(&self, index: usize) -> usize {
         // No bit is left where `index` is the last of 64: shift in two steps.
@@ -65,11 +72,15 @@ impl<F: Format> Batch<F> {
         ((behind.trailing_zeros() as usize) + 1).min(to_end)
     }
 
-    /// Lets a new run start at `index`: a folio ends in front of it.
+    /// Appends pages that were grabbed, which the entries behind the last ones map.
     #[inline(always)]
-    pub(super) fn split_at(&mut self, index: usize) {
-        if index < self.raws.len() {
-            self.starts |= 1 << index;
-        }
+    pub(super) fn push_grabbed(&mut self, run: P::Run, nr: usize) {
+        self.grabbed.push(Grabbed { run, nr });
+    }
+
+    /// What was grabbed, in the order of the entries.
+    #[inline(always)]
+    pub(super) fn grabbed(&self) -> &[Grabbed<P>] {
+        self.grabbed.as_slice()
     }
 }

@@ -23,28 +23,28 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         let offset = (self.addr & (size - 1)) >> geometry.page_shift();
         let want = self.pages_to((self.addr | (size - 1)).wrapping_add(1));
         let first = F::pfn(raw, level, geometry) + offset;
-        let grabbed = match self.pages.grab(first, want) {
-            Ok(nr) => nr,
+        let (run, grabbed) = match self.pages.grab(first, want) {
+            Ok(grabbed) => grabbed,
             Err(refusal) => return ControlFlow::Break(refusal),
         };
 
         self.pages.barrier_after_grab();
 
         if !path.unchanged() {
-            self.waste(first, grabbed);
+            self.waste(run, 0, grabbed);
             return ControlFlow::Break(Refusal::Changed);
         }
 
-        let verdict = self.pages.verdict(first, grabbed, F::writable(raw));
+        let verdict = self.pages.verdict(run, grabbed, F::writable(raw));
         if verdict.look_again && !path.unchanged() {
-            self.waste(first, grabbed);
+            self.waste(run, 0, grabbed);
             return ControlFlow::Break(Refusal::Changed);
         }
         if verdict.pages > 0 {
-            self.keep(first, verdict.pages);
+            self.keep(run, verdict.pages);
         }
         if verdict.pages < grabbed {
-            self.waste(first + verdict.pages, grabbed - verdict.pages);
+            self.waste(run, verdict.pages, grabbed - verdict.pages);
         }
         match verdict.refusal {
             Some(refusal) => ControlFlow::Break(refusal),

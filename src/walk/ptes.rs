@@ -2,7 +2,8 @@
 
 //! Entries of a table of pages: collect, grab, look again, ask, keep.
 
-use super::{ControlFlow, Format, Level, Pages, Path, Pfn, Refusal, Table, Walker, BATCH};
+use super::batch::Grabbed;
+use super::{ControlFlow, Format, Level, Pages, Path, Refusal, Table, Walker, BATCH};
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
     /// Gets the pages of the table that `path` leads to, from `self.addr` on.
@@ -19,8 +20,8 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
 
             self.pages.barrier_after_grab();
 
-            let (kept, refused) = self.look_again(path, index, grabbed, refused);
-            let (kept, refused) = self.ask(path, index, kept, grabbed, refused);
+            let (unchanged, refused) = self.look_again(path, index, grabbed, refused);
+            let (kept, refused) = self.ask(path, index, unchanged, refused);
             if let Some(refusal) = refused {
                 return ControlFlow::Break(refusal);
             }
@@ -59,17 +60,18 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         None
     }
 
-    /// Takes references for the runs of the batch, and splits them where a folio ends. Returns the
-    /// number of entries whose pages it has.
+    /// Takes references for the runs of the batch. Returns the number of entries whose pages it has.
     #[inline(always)]
     fn grab(&mut self, mut refused: Option<Refusal>) -> (usize, Option<Refusal>) {
         let mut done = 0;
 
-        while done < self.batch.len() {
-            match self.pages.grab(self.pfn(done), self.batch.run_len(done)) {
-                Ok(nr) => {
+        while let Some(&raw) = self.batch.raws().get(done) {
+            let first = F::pfn(raw, Level::PTE, self.range.geometry);
+
+            match self.pages.grab(first, self.batch.run_len(done)) {
+                Ok((run, nr)) => {
+                    self.batch.push_grabbed(run, nr);
                     done += nr;
-                    self.batch.split_at(done);
                 }
                 Err(refusal) => {
                     refused = Some(refusal);
@@ -90,9 +92,9 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         refused: Option<Refusal>,
     ) -> (usize, Option<Refusal>) {
         let unchanged = if path.unchanged() {
-            self.batch.raws()[..grabbed]
-                .iter()
-                .enumerate()
+            let raws = self.batch.raws().iter().take(grabbed);
+
+            raws.enumerate()
                 .take_while(|&(i, &raw)| Self::load(path, index + i) == raw)
                 .count()
         } else {
@@ -107,77 +109,77 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     }
 
     /// Asks about the folios of the first `unchanged` entries, keeps what may be kept, and gives
-    /// the rest of the `grabbed` back. Returns the number of entries kept.
+    /// back whatever else was grabbed. Returns the number of entries kept.
     #[inline(always)]
     fn ask<T: Table>(
         &mut self,
         path: &Path<F, T>,
         index: usize,
         unchanged: usize,
-        grabbed: usize,
         mut refused: Option<Refusal>,
     ) -> (usize, Option<Refusal>) {
         let mut done = 0;
+        let mut runs = 0;
 
-        while done < unchanged {
-            let first = self.pfn(done);
-            let nr = self.batch.run_len(done).min(unchanged - done);
-            let verdict = self
-                .pages
-                .verdict(first, nr, F::writable(self.batch.raw(done)));
-            let mut allowed = verdict.pages;
+        while let Some(&Grabbed { run, nr }) = self.batch.grabbed().get(runs) {
+            let asked = nr.min(unchanged - done);
+            let (allowed, refusal) = if asked > 0 {
+                self.ask_run(path, index, done, run, asked)
+            } else {
+                (0, None)
+            };
 
-            if verdict.refusal.is_some() {
-                refused = verdict.refusal;
-            }
-            if verdict.look_again {
-                let (still, again) = self.run_unchanged(path, index + done, done, allowed);
-                allowed = still;
-                refused = again.or(refused);
-            }
             if allowed > 0 {
-                self.keep(first, allowed);
+                self.keep(run, allowed);
             }
+            refused = refusal.or(refused);
             done += allowed;
+            runs += 1;
             if allowed < nr {
+                self.give_back(run, allowed, nr, runs);
                 break;
             }
-        }
-        if done < grabbed {
-            self.give_back(done, grabbed);
         }
         (done, refused)
     }
 
-    /// A third look, at the run of `nr` entries from number `from` of the batch, `index` of the
-    /// table. It is needed only where the answer about the folio depends on its being mapped.
-    #[cold]
-    fn run_unchanged<T: Table>(
+    /// How many of the first `nr` pages of a run may be kept; entry `done` of the batch, `index` of
+    /// the table plus as many, maps the first of them.
+    #[inline(always)]
+    fn ask_run<T: Table>(
         &self,
         path: &Path<F, T>,
         index: usize,
-        from: usize,
+        done: usize,
+        run: P::Run,
         nr: usize,
     ) -> (usize, Option<Refusal>) {
-        let same = |i| Self::load(path, index + i) == self.batch.raw(from + i);
+        let raws = self.batch.raws().get(done..done + nr).unwrap_or(&[]);
+        let writable = raws.first().is_some_and(|&raw| F::writable(raw));
+        let verdict = self.pages.verdict(run, nr, writable);
 
-        if path.unchanged() && (0..nr).all(same) {
-            (nr, None)
-        } else {
-            (0, Some(Refusal::Changed))
+        if verdict.look_again && !Self::still_maps(path, index + done, raws) {
+            return (0, Some(Refusal::Changed));
         }
+        (verdict.pages, verdict.refusal)
     }
 
-    /// Gives back the pages of the entries from `from` to `to`.
+    /// A third look, at the entries of a run, from number `index` of the table. It is needed only
+    /// where the answer about the folio depends on its being mapped.
     #[cold]
-    fn give_back(&mut self, from: usize, to: usize) {
-        let mut from = from;
+    fn still_maps<T: Table>(path: &Path<F, T>, index: usize, raws: &[F::Raw]) -> bool {
+        let mut raws = raws.iter().enumerate();
 
-        while from < to {
-            // A run that was kept in part ends where it ended before.
-            let nr = self.batch.run_len(from).min(to - from);
-            self.waste(self.pfn(from), nr);
-            from += nr;
+        path.unchanged() && raws.all(|(i, &raw)| Self::load(path, index + i) == raw)
+    }
+
+    /// Gives back the pages of a run from number `from` of `nr` on, and all of the runs behind it.
+    #[cold]
+    fn give_back(&mut self, run: P::Run, from: usize, nr: usize, mut next: usize) {
+        self.waste(run, from, nr - from);
+        while let Some(&Grabbed { run, nr }) = self.batch.grabbed().get(next) {
+            self.waste(run, 0, nr);
+            next += 1;
         }
     }
 
@@ -187,11 +189,5 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         // SAFETY: `path` leads to a table of pages, for this is never called for others, and
         // `ptes()` limits what it looks at to the entries of such a table.
         F::load(unsafe { path.table().slot(index) })
-    }
-
-    /// The page of entry `index` of the batch.
-    #[inline(always)]
-    fn pfn(&self, index: usize) -> Pfn {
-        F::pfn(self.batch.raw(index), Level::PTE, self.range.geometry)
     }
 }

@@ -24,8 +24,16 @@ def patches():
 
 
 def key():
-    """Changes when any patch, or their order, does."""
-    return hashing.of_texts(*(part for path in patches() for part in (path.name, hashing.of_file(path))))
+    """Changes when what the patches do, or their order, changes; a better commit message rebuilds nothing."""
+    return hashing.of_texts(*(_diff(path) for path in patches()))
+
+
+def _diff(path):
+    """A patch without the mail around it."""
+    text = path.read_text(errors="surrogateescape")
+    start = re.search(r"^(diff --git |--- \S)", text, re.MULTILINE)
+    body = text[start.start():] if start else text
+    return re.sub(r"^-- \n.*\Z", "", body, flags=re.MULTILINE | re.DOTALL)
 
 
 def apply(tree, name):

@@ -57,6 +57,8 @@ class Series(Scratch):
     def test_key_follows_content(self):
         self.series(_0001=(GUP, changed(GUP, 40, "/* one */\n")))
         before = series.key()
-        self.assertEqual(before, series.key())
+        path = series.patches()[0]
+        path.write_text(path.read_text().replace("Subject: change", "Subject: improve") + "-- \n2.50.1\n")
+        self.assertEqual(before, series.key(), "the mail around a change is not the change")
         self.series(_0001=(GUP, changed(GUP, 40, "/* other */\n")))
         self.assertNotEqual(before, series.key())

@@ -254,12 +254,15 @@ struct Taker<'w, W> {
 }
 
 impl<W: Watcher> Pages for Taker<'_, W> {
-    fn grab(&mut self, first: Pfn, nr: usize) -> Result<usize, Refusal> {
+    /// The first page.
+    type Run = Pfn;
+
+    fn grab(&mut self, first: Pfn, nr: usize) -> Result<(Pfn, usize), Refusal> {
         assert!(nr > 0, "an empty run");
         self.watched.before(Event::Grab { first, nr });
         let grabbed = self.watched.world.folios.borrow_mut().grab(first, nr)?;
         self.grabs += 1;
-        Ok(grabbed)
+        Ok((first, grabbed))
     }
 
     fn barrier_after_grab(&self) {
@@ -267,10 +270,10 @@ impl<W: Watcher> Pages for Taker<'_, W> {
         self.watched.world.folios.borrow_mut().barrier();
     }
 
-    fn put(&mut self, first: Pfn, nr: usize) {
+    fn put(&mut self, first: Pfn, from: usize, nr: usize) {
         assert!(nr > 0, "an empty run");
         self.watched.before(Event::Put);
-        self.watched.world.folios.borrow_mut().put(first, nr);
+        self.watched.world.folios.borrow_mut().put(first + from, nr);
     }
 
     fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
