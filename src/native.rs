@@ -19,7 +19,7 @@ pub(crate) struct Native {
 
 static NATIVE: SetOnce<Native> = SetOnce::new();
 
-/// The facts; `None` before [`init`].
+/// The facts; `None` before [`init()`].
 #[inline(always)]
 pub(crate) fn get() -> Option<&'static Native> {
     NATIVE.as_ref()

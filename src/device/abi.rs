@@ -224,7 +224,7 @@ pub(super) struct Copy {
 
 impl Copy {
     /// Whether the pages are written to.
-    pub(super) fn to_pages(&self) -> bool {
+    pub(super) fn writes_pages(&self) -> bool {
         self.to_pages == 1
     }
 }

@@ -95,7 +95,7 @@ impl OwnedPages {
         if end > self.filled << PAGE_SHIFT {
             return Err(ERANGE);
         }
-        if copy.to_pages() && !self.writable {
+        if copy.writes_pages() && !self.writable {
             return Err(EBADF);
         }
 
@@ -110,7 +110,7 @@ impl OwnedPages {
             let page = unsafe { BorrowedPage::from_raw(self.page(at >> PAGE_SHIFT)) };
             let user = UserSlice::new(buf, nr);
 
-            if copy.to_pages() {
+            if copy.writes_pages() {
                 user.reader().read_slice(&mut bytes[..nr])?;
                 // SAFETY: The races are those of every write to pinned memory.
                 unsafe { page.write_raw(bytes.as_ptr(), in_page, nr)? };

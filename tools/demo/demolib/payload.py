@@ -63,7 +63,11 @@ def measure(path):
 
 
 def image(file, size, scratch):
-    """An ext4 file system with the file in it and room for one copy."""
+    """An ext4 file system with the file in it and room for its copies.
+
+    A copy's blocks are free again only some seconds after it is removed, so there
+    is room for two.  mkfs would choose blocks of 1 KiB for a disk this small.
+    """
     path, tree = os.path.join(scratch, "ext4.img"), os.path.join(scratch, "tree")
     os.mkdir(tree)
     inside = os.path.join(tree, "file")
@@ -73,10 +77,10 @@ def image(file, size, scratch):
         shutil.copyfile(file, inside)
     with open(path, "wb") as out:
         # Sparse: blocks that nobody writes take no room on the host.
-        out.truncate(2 * size + size // 8 + (64 << 20))
+        out.truncate(3 * size + size // 8 + (64 << 20))
     try:
         done = subprocess.run(
-            ["mkfs.ext4", "-q", "-F", "-m", "0", "-E", "root_owner=0:0", "-d", tree, path],
+            ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", "-E", "root_owner=0:0", "-d", tree, path],
             capture_output=True, text=True, check=False,
             env={**os.environ, "PATH": os.environ.get("PATH", "") + SBIN})
     except FileNotFoundError:

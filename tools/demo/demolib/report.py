@@ -125,4 +125,5 @@ def summary(results, threads):
             f"{number(calls)} calls alone; the rest went to the kernel's fallback, mostly because\n"
             f"memory was not there yet. Every copy is right, with {threads} threads beside "
             "munmap too, and every pin was dropped.\n"
+            "(The seconds are those of one run on this machine, perhaps emulated: no benchmark.)\n"
             "Next: `make shell` for a guest with the module loaded, `make test` for the proof.")

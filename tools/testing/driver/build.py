@@ -33,19 +33,48 @@ def selftests(arch, values):
     if not os.path.isdir(link):
         fail(f"the kernel tree {source} is not joined with this repository",
              f"run: make kernel ARCH={arch}")
-    headers = values["headers"]
-    if os.path.isdir(os.path.join(headers, "include")):
-        headers = os.path.join(headers, "include")
     words = ["make", "-C", os.path.join(source, "tools", "testing", "selftests"),
              "TARGETS=fast_gup", "FORCE_TARGETS=1", f"ARCH={values.get('ccarch', arch)}",
              f"O={out}", f"KSRC={source}", f"CC={values['cc']}",
-             f"KHDR_INCLUDES=-isystem {headers}"]
+             f"KHDR_INCLUDES=-isystem {headers(values)}"]
     # The programs are many and small; make sees what has changed.
     words.insert(1, f"-j{os.cpu_count() or 1}")
     env = {key: value for key, value in os.environ.items()
            if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "O", "ARCH", "KSRC", "CC", "LLVM")}
     run_logged(words, LOGS / f"selftests-{arch}.log", f"selftests for {arch}", env=env)
-    return collect(out / "kselftest" / "fast_gup", values)
+    tests = collect(out / "kselftest" / "fast_gup", values)
+    kernel_tests(tests, values, LOGS / f"selftests-{arch}.log")
+    return tests
+
+
+def kernel_tests(tests, values, log):
+    """The kernel's own tests of what the module serves, as static programs.
+
+    Their Makefile links them with whatever libraries the host has, so they are
+    compiled here; without liburing, which aio.c does by system calls.
+    """
+    selftests_dir = os.path.join(values["source"], "tools", "testing", "selftests")
+    mm = os.path.join(selftests_dir, "mm")
+    empty = tests.parent / "no-liburing"
+    empty.mkdir(exist_ok=True)
+    (empty / "local_config.h_gen").write_text("")
+    for name in ("cow", "gup_longterm"):
+        sources = [os.path.join(mm, file) for file in (f"{name}.c", "vm_util.c", "hugepage_settings.c")]
+        program = tests.parent / f"kernel_{name}"
+        newest = max(os.path.getmtime(file) for file in sources)
+        if not program.exists() or program.stat().st_mtime < newest:
+            run_logged([*values["cc"].split(), "-O2", "-w", "-D_GNU_SOURCE", f"-I{empty}",
+                        f"-I{selftests_dir}", "-isystem", headers(values),
+                        "-isystem", os.path.join(values["source"], "tools", "include", "uapi"),
+                        *sources, "-lpthread", "-o", str(program)],
+                       log, f"the kernel's {name} test")
+        shutil.copy2(program, tests)
+
+
+def headers(values):
+    """Where the kernel's user-space headers are."""
+    inside = os.path.join(values["headers"], "include")
+    return inside if os.path.isdir(inside) else values["headers"]
 
 
 def collect(built, values):

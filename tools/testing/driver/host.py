@@ -14,7 +14,8 @@ from .ktap import Result, Stream
 
 CARGO_TEST = re.compile(r"^test (.+?) \.\.\. (ok|FAILED|ignored)(?:, (.*))?$")
 CARGO_END = re.compile(r"^test result: (ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored")
-CARGO_SUITE = re.compile(r"^\s+(?:Running (?:unittests |tests/)?(\S+)|Doc-tests (\S+))")
+# The crate's name is that of its program: deps/NAME-HASH.
+CARGO_SUITE = re.compile(r"^\s+(?:Running .*/deps/(\S+)-[0-9a-f]+\)|Doc-tests (\S+))")
 
 
 def _lines(words, cwd):
@@ -48,8 +49,7 @@ def cargo(report):
             continue
         test, end, start = CARGO_TEST.match(line), CARGO_END.match(line), CARGO_SUITE.match(line)
         if start:
-            path = start.group(1) or start.group(2) + " (doc)"
-            suite = os.path.splitext(path)[0].replace("src/lib", "lib")
+            suite = start.group(1) or start.group(2) + " (doc)"
         elif test:
             name, verdict, why = test.groups()
             counted += 1

@@ -25,16 +25,17 @@ class Boot:
     env: dict = field(default_factory=dict)
 
 
-EVERYTHING = ["abi", "errors", "permissions", "vmstat", "layouts", "values", "fork", "races",
-              "races_file", "dio", "aio", "splice", "gup_matrix.sh"]
+EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
+              "fork", "fork_race", "races", "races_file", "dio", "aio", "splice",
+              "gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"]
 
 BOOTS = {
     "x86_64": [
         Boot("5-level", "five-level tables, four CPUs, every program", EVERYTHING),
         # Sections of seven entries end in the middle of everything.
         Boot("4-level", "four-level tables, sections of at most 7 entries",
-             ["errors", "permissions", "layouts", "values", "vmstat", "fork", "races",
-              "races_file", "dio", "splice"],
+             ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
+              "races", "races_file", "dio", "splice"],
              append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"}),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice"],
@@ -71,7 +72,7 @@ class Program:
 
     def arguments(self):
         """A part can be a fixture, a variant or a test: the harness takes each."""
-        if not self.part or self.name.endswith(".sh"):
+        if not self.part or self.name.endswith(".sh") or self.name.startswith("kernel_"):
             return []
         words = []
         for piece in self.part.split("."):

@@ -145,27 +145,26 @@ static void *pin_loop(void *arg)
 	return NULL;
 }
 
-/* Allocates, tags as its own and frees: stale pages become its pages. */
+/*
+ * Allocates, tags as its own and frees: stale pages become its pages.  The
+ * area is mapped before the opponent makes holes, or it would land in one.
+ */
 static void *churn_loop(void *arg)
 {
-	struct race *race = arg;
 	size_t len = CHURN_PAGES * page_size();
-	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct race *race = arg;
 
-	if (p == MAP_FAILED)
-		return NULL;
 	for (uint64_t n = 1; !race->stop; n++) {
+		char *p = mmap(race->churn, len, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+		if (p != race->churn)
+			break;
 		tag_range(p, len, CHURN_OWNER, n);
 		if (n & 1)
 			madvise(p, len, MADV_DONTNEED);
-		else if (mmap(p, len, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-			      0) != p)
-			break;
 		usleep(1000);
 	}
-	munmap(p, len);
 	return NULL;
 }
 
@@ -198,6 +197,12 @@ void race_run(struct race *race)
 	bool running = true;
 
 	race->stop = false;
+	race->churn = mmap(NULL, CHURN_PAGES * page_size(), PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (race->churn == MAP_FAILED) {
+		race->turn_failed = true;
+		return;
+	}
 	random_seed(&race->random, env_long("FAST_GUP_SEED", 1));
 	pthread_create(&churner, NULL, churn_loop, race);
 	for (int i = 0; i < PINNERS; i++) {

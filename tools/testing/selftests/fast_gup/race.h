@@ -34,6 +34,7 @@ struct race {
 	/* Filled in. */
 	struct random_state random;	/* the opponent's */
 	volatile bool stop;
+	char *churn;		/* where the churning thread works */
 	unsigned long turns, calls, pages_got, fast, changed, errors, wrong;
 	bool turn_failed;
 	char first_wrong[256];

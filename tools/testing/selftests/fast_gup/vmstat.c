@@ -170,6 +170,74 @@ TEST_F_TIMEOUT(vmstat, large_folios, TEST_SECONDS)
 	}
 }
 
+/* Does the page frame still hold what somebody got as anonymous memory? */
+static long still_anonymous(const uint64_t *pfns, long nr)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	long still = 0;
+	uint64_t flags;
+
+	if (fd < 0)
+		return -1;
+	for (long i = 0; i < nr; i++)
+		if (pread(fd, &flags, sizeof(flags),
+			  pfns[i] * sizeof(flags)) == sizeof(flags))
+			still += flags >> 12 & 1;	/* KPF_ANON */
+	close(fd);
+	return still;
+}
+
+/*
+ * References are not counted anywhere, but a page with one too many is never
+ * freed: after the memory is gone, its page frames must be, too.
+ */
+TEST_F_TIMEOUT(vmstat, pages_are_freed, TEST_SECONDS)
+{
+	static const enum memory_kind_id kinds[] = {
+		MEM_ANON, MEM_MTHP, MEM_THP_PTE, MEM_THP,
+	};
+	uint64_t *pfns = calloc(PAGES, sizeof(*pfns));
+
+	ASSERT_NE(NULL, pfns);
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		long still = PAGES;
+		struct memory m;
+
+		if (!memory_make(kinds[k], &m, PAGES * page_size())) {
+			printf("# no %s: %s\n", memory_kinds[kinds[k]].name,
+			       m.why);
+			continue;
+		}
+		/* A page that is not writable stops each of the walks. */
+		ASSERT_EQ(0, mprotect(m.addr + 500 * page_size(), page_size(),
+				      PROT_READ));
+		for (size_t e = 0; e < NR_GUP_ENTRIES; e++) {
+			for (long first = 0; first < 70; first += 7) {
+				ASSERT_EQ(0, gup_run(self->session.dev,
+						     &self->gup,
+						     gup_entries[e].entry,
+						     FAST_GUP_WRITE,
+						     (uintptr_t)m.addr +
+						     first * page_size(),
+						     PAGES - first));
+				ASSERT_EQ(500 - first, self->gup.call.result);
+			}
+		}
+		pfns_of(m.addr, PAGES, pfns);
+		memory_free(&m);
+		/* Some may be in use again at once, by anybody. */
+		for (int i = 0; i < 50 && still > PAGES / 10; i++) {
+			usleep(10 * 1000);
+			still = still_anonymous(pfns, PAGES);
+		}
+		EXPECT_LE(still, PAGES / 10)
+			TH_LOG("%ld of %d pages of %s were not freed", still,
+			       PAGES, memory_kinds[kinds[k]].name);
+		EXPECT_GE(still, 0);
+	}
+	free(pfns);
+}
+
 /* The module's own counters say the same as the kernel's. */
 TEST_F_TIMEOUT(vmstat, stats_file, TEST_SECONDS)
 {

@@ -7,6 +7,7 @@ use super::space::{Memory, Piece, Space};
 use crate::c::*;
 use crate::folios::Kind;
 use crate::refusal::Refusal;
+use crate::walk::BATCH;
 use crate::world::Request;
 
 const GOOD: u64 = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
