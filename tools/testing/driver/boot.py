@@ -43,7 +43,7 @@ def arguments(arch, flavour, boot, programs, tests, disk, values):
     smp = plan.cpus(boot, build.qemu_version(values))
     words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
-             "--add", f"{tests}:/tests", "--append", plan.KERNEL_ARGS]
+             "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
     if boot.append:
         words += ["--append", boot.append]
     if boot.module_args:

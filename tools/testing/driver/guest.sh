@@ -22,12 +22,22 @@ export FAST_GUP_REQUIRED=1 FAST_GUP_KO=/lib/fast_gup.ko
 export GUP_TEST=/tests/gup_test
 . /tests/environment
 
+# The kernel's tests make files where they are: on a disk, as they expect.
+disk=/tmp/fast_gup.ext4
+if [ -n "${FAST_GUP_EXT4:-}" ]; then
+	mkdir -p "$disk" && mount -t ext4 "$FAST_GUP_EXT4" "$disk"
+fi
+
 while read -r seconds program arguments; do
 	echo "$mark begin $program $arguments"
+	case $program in
+	kernel_*) directory=$disk ;;
+	*) directory=/tests ;;
+	esac
 	status=0
 	# shellcheck disable=SC2086 # arguments are words
-	timeout -s KILL "$seconds" "./$program" $arguments </dev/null 2>&1 ||
-		status=$?
+	(cd "$directory" && exec timeout -s KILL "$seconds" \
+		"/tests/$program" $arguments) </dev/null 2>&1 || status=$?
 	echo "$mark end $status"
 done < /tests/list
 exit 0

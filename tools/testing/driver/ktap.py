@@ -53,6 +53,10 @@ class Stream:
         status = "skipped" if directive == "SKIP" else \
             "failed" if bad and directive not in ("TODO", "XFAIL") else "passed"
         self.failed += status == "failed"
+        if status == "skipped" and not name:
+            # ksft_test_result_skip() puts the name where the reason goes.
+            name = (reason or "").strip()
+            reason = self.said[-1].lstrip("# ") if self.said else ""
         result = Result(self.program, name or f"test {self.seen}", status,
                         (reason or "").strip(), said=self.said)
         self.said = []

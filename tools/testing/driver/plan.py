@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from lib.console import fail
 
+KERNEL_ARGS = "secretmem.enable=1 transparent_hugepage=madvise"
 # Huge pages are reserved at boot, when memory is not fragmented yet.
-KERNEL_ARGS = ("hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=64 "
-               "default_hugepagesz=2M secretmem.enable=1 transparent_hugepage=madvise")
+HUGE = "default_hugepagesz=2M hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=64"
+HUGE_NOT_GIGANTIC = "default_hugepagesz=2M hugepagesz=2M hugepages=64"
 
 
 @dataclass
@@ -21,13 +22,13 @@ class Boot:
     module_args: str = ""
     smp: int = 4
     memory: str = "5G"
+    huge: str = HUGE
     patches_text: bool = False      # again and again, see cpus()
     env: dict = field(default_factory=dict)
 
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
-              "fork", "fork_race", "races", "races_file", "dio", "aio", "splice",
-              "gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"]
+              "fork", "fork_race", "races", "races_file", "dio", "aio", "splice"]
 
 BOOTS = {
     "x86_64": [
@@ -40,6 +41,10 @@ BOOTS = {
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice"],
              module_args="provide=0", env={"FAST_GUP_PROVIDE": "0"}),
+        # Without pages of 1G, which these tests copy for a minute each.
+        Boot("kernel", "the kernel's own tests, their callers served by the module",
+             ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
+             memory="1536M", huge=HUGE_NOT_GIGANTIC),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"], patches_text=True),
     ],
 }

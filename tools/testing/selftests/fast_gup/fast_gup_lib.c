@@ -255,6 +255,36 @@ uint64_t pfn_of(const void *addr)
 	return pfn;
 }
 
+#define KPF_ANON	12
+
+static long still_anonymous(const uint64_t *pfns, long nr)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	uint64_t flags;
+	long still = 0;
+
+	for (long i = 0; i < nr; i++) {
+		if (pread(fd, &flags, sizeof(flags),
+			  pfns[i] * sizeof(flags)) != sizeof(flags) ||
+		    flags >> KPF_ANON & 1)
+			still++;
+	}
+	if (fd >= 0)
+		close(fd);
+	return still;
+}
+
+bool pfns_freed(const uint64_t *pfns, long nr, long *still)
+{
+	for (int i = 0; i < 100; i++) {
+		*still = still_anonymous(pfns, nr);
+		if (*still <= nr / 8)
+			return true;
+		usleep(10 * 1000);
+	}
+	return false;
+}
+
 bool file_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -78,6 +78,12 @@ uint64_t pfn_of(const void *addr);
 /* The same of @nr pages in a row. */
 void pfns_of(const void *addr, size_t nr, uint64_t *pfns);
 
+/*
+ * Wait until the page frames no longer hold what was got as anonymous memory.
+ * Some may be in use again at once, by anybody: few of them do not count.
+ */
+bool pfns_freed(const uint64_t *pfns, long nr, long *still);
+
 bool file_write(const char *path, const char *text);
 long file_read_long(const char *path);
 long env_long(const char *name, long dflt);

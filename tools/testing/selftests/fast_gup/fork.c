@@ -255,4 +255,35 @@ TEST_F_TIMEOUT(fork_cow, child_gone_then_pin, TEST_SECONDS)
 	ASSERT_EQ(0, gup_release(self->session.dev, handle, false));
 }
 
+/*
+ * What is refused after it was grabbed is given back: pages that were shared
+ * when they were to be pinned are freed with the last who has them.
+ */
+TEST_F_TIMEOUT(fork_cow, refused_then_freed, TEST_SECONDS)
+{
+	uint64_t pfns[PAGES];
+	struct child c;
+	long still;
+
+	if (memory_kinds[variant->id].hugetlb)
+		SKIP(return, "pages of the pool are never free pages");
+	tag_range(self->memory.addr, PAGES * page_size(), 8, 1);
+	pfns_of(self->memory.addr, PAGES, pfns);
+	c = child_start(_metadata, self, 8, 1);
+	for (int i = 0; i < 60; i++) {
+		size_t first = i % (PAGES / 2);
+
+		/* NOFAULT: the slow path may not unshare them. */
+		ASSERT_EQ(0, gup_run(self->session.dev, &self->gup,
+				     pin_entries[i % 3], FAST_GUP_NOFAULT,
+				     (uintptr_t)self->memory.addr +
+				     first * page_size(), PAGES - first));
+		ASSERT_EQ(-EFAULT, self->gup.call.result);
+	}
+	EXPECT_EQ(0, child_end(c));
+	memory_free(&self->memory);
+	EXPECT_TRUE(pfns_freed(pfns, PAGES, &still))
+		TH_LOG("%ld of %d pages were not freed", still, PAGES);
+}
+
 TEST_HARNESS_MAIN

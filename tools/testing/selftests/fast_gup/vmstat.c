@@ -170,23 +170,6 @@ TEST_F_TIMEOUT(vmstat, large_folios, TEST_SECONDS)
 	}
 }
 
-/* Does the page frame still hold what somebody got as anonymous memory? */
-static long still_anonymous(const uint64_t *pfns, long nr)
-{
-	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	long still = 0;
-	uint64_t flags;
-
-	if (fd < 0)
-		return -1;
-	for (long i = 0; i < nr; i++)
-		if (pread(fd, &flags, sizeof(flags),
-			  pfns[i] * sizeof(flags)) == sizeof(flags))
-			still += flags >> 12 & 1;	/* KPF_ANON */
-	close(fd);
-	return still;
-}
-
 /*
  * References are not counted anywhere, but a page with one too many is never
  * freed: after the memory is gone, its page frames must be, too.
@@ -200,8 +183,8 @@ TEST_F_TIMEOUT(vmstat, pages_are_freed, TEST_SECONDS)
 
 	ASSERT_NE(NULL, pfns);
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		long still = PAGES;
 		struct memory m;
+		long still;
 
 		if (!memory_make(kinds[k], &m, PAGES * page_size())) {
 			printf("# no %s: %s\n", memory_kinds[kinds[k]].name,
@@ -225,15 +208,9 @@ TEST_F_TIMEOUT(vmstat, pages_are_freed, TEST_SECONDS)
 		}
 		pfns_of(m.addr, PAGES, pfns);
 		memory_free(&m);
-		/* Some may be in use again at once, by anybody. */
-		for (int i = 0; i < 50 && still > PAGES / 10; i++) {
-			usleep(10 * 1000);
-			still = still_anonymous(pfns, PAGES);
-		}
-		EXPECT_LE(still, PAGES / 10)
+		EXPECT_TRUE(pfns_freed(pfns, PAGES, &still))
 			TH_LOG("%ld of %d pages of %s were not freed", still,
 			       PAGES, memory_kinds[kinds[k]].name);
-		EXPECT_GE(still, 0);
 	}
 	free(pfns);
 }
