@@ -118,12 +118,16 @@ def check(results):
 
 def summary(results, threads):
     served = results.total("loaded", "vmstat", "fast_gup")
-    calls = sum(results.total("loaded", site, "calls") for site in results.sites("loaded"))
-    whole = sum(results.total("loaded", site, "fast_calls") for site in results.sites("loaded"))
+    sites = results.sites("loaded")
+    calls = sum(results.total("loaded", site, "calls") for site in sites)
+    whole = sum(results.total("loaded", site, "fast_calls") for site in sites)
+    reasons = sorted((entry for site in sites for entry in _reasons(results, "loaded", site)),
+                     reverse=True)
+    why = f", mostly because of \"{reasons[0][1]}\" entries" if reasons else ""
     return (f"The Rust walk found {number(served)} pages for the kernel's own direct I/O, splice and "
             f"io_uring without a lock,\nand answered {100 * whole / max(calls, 1):.1f} % of the "
-            f"{number(calls)} calls alone; the rest went to the kernel's fallback, mostly because\n"
-            f"memory was not there yet. Every copy is right, with {threads} threads beside "
-            "munmap too, and every pin was dropped.\n"
+            f"{number(calls)} calls alone; the rest went to the kernel's fallback{why}.\n"
+            f"Every copy is right, with {threads} threads beside munmap too, and every pin was "
+            "dropped.\n"
             "(The seconds are those of one run on this machine, perhaps emulated: no benchmark.)\n"
             "Next: `make shell` for a guest with the module loaded, `make test` for the proof.")

@@ -77,7 +77,7 @@ int gup_run(int dev, struct gup *g, uint32_t entry, uint32_t flags,
 	call->flags = flags;
 	call->addr = addr;
 	call->nr_pages = nr_pages;
-	call->pages = (uintptr_t)g->pages;
+	call->pages = g->room ? (uintptr_t)g->pages : 0;
 	call->max_pages = g->room;
 
 	/* Old answers must not pass for new ones. */

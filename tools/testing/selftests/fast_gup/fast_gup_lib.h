@@ -36,7 +36,7 @@ struct gup_entry {
 #define NR_GUP_ENTRIES	(FAST_GUP_ENTRY_MAX + 1)
 extern const struct gup_entry gup_entries[NR_GUP_ENTRIES];
 
-/* One call, with room for its pages. */
+/* One call, with room for its pages; without room they are not reported. */
 struct gup {
 	struct fast_gup_call call;
 	struct fast_gup_page *pages;

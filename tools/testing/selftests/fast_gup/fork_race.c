@@ -14,21 +14,25 @@
 #define MADV_MERGEABLE	12
 #endif
 
-#define PINNERS	3
+#define PINNERS	3		/* at most */
 #define PAGES	4		/* of each pinner */
+#define MOST_BEFORE	500
 
 /*
- * One round: fresh memory, the pinners at work on its last pages, one fork().
+ * One round: fresh memory, the pinners at work on some of it, one fork().
  *
  * fork() looks once whether a folio is pinned and then write-protects all its
- * entries: the larger the folio and the later the page, the longer is the time
- * in which a pin goes unseen.  That is what write_protect_seq is there for, so
- * a large folio mapped by PTEs shows best whether it is looked at.
+ * entries: the larger the folio, the longer is the time in which a pin goes
+ * unseen.  write_protect_seq refuses a pin that starts in that time, and a pin
+ * that started before must notice at its end.  Such a walk is long: it comes
+ * through pages of a shared file, which fork() does not look at, and arrives
+ * at the folio while fork() is there.
  */
 struct rounds {
 	int dev;
 	pthread_barrier_t barrier;
-	char *last;		/* the pages of the pinners */
+	char *pages;		/* of the first pinner; the others' follow */
+	size_t before;		/* at most so many pages of a file in front */
 	volatile bool forked, end;
 };
 
@@ -37,6 +41,7 @@ struct pinner {
 	pthread_t thread;
 	int id;
 	uint32_t flags;
+	struct random_state random;
 	long pins, fast, given_back, wrong;
 };
 
@@ -46,14 +51,17 @@ struct pinner {
  */
 static void pin_and_write(struct pinner *p, struct gup *gup, uint64_t n)
 {
-	char *pages = p->rounds->last + p->id * PAGES * page_size();
+	char *pages = p->rounds->pages + p->id * PAGES * page_size();
+	size_t before = p->rounds->before ?
+			random_below(&p->random, p->rounds->before) : 0;
 	uint32_t entry = n & 1 ? FAST_GUP_ENTRY_PIN :
 				 FAST_GUP_ENTRY_KERNEL_PIN;
 	size_t offset = n % PAGES * page_size() + 72;
 	uint64_t seen = 0;
 
 	if (gup_run(p->rounds->dev, gup, entry, p->flags | FAST_GUP_HOLD,
-		    (uintptr_t)pages, PAGES) || gup->call.result != PAGES) {
+		    (uintptr_t)pages - before * page_size(), before + PAGES) ||
+	    gup->call.result != (int64_t)before + PAGES) {
 		p->wrong++;
 		return;
 	}
@@ -61,8 +69,9 @@ static void pin_and_write(struct pinner *p, struct gup *gup, uint64_t n)
 	p->fast += gup->call.fast_pages;
 	p->given_back += gup->call.refusal == FAST_GUP_REFUSED_FORK;
 	*(volatile uint64_t *)(pages + offset) = n;
-	if (gup_copy(p->rounds->dev, gup->call.handle, offset, &seen,
-		     sizeof(seen), false) || seen != n)
+	if (gup_copy(p->rounds->dev, gup->call.handle,
+		     before * page_size() + offset, &seen, sizeof(seen),
+		     false) || seen != n)
 		p->wrong++;
 	gup_release(p->rounds->dev, gup->call.handle, false);
 }
@@ -73,7 +82,8 @@ static void *pinner_loop(void *arg)
 	struct gup gup;
 	uint64_t n = 1;
 
-	gup_init(&gup, PAGES);
+	/* Not reported: the walk shall be most of what happens here. */
+	gup_init(&gup, 0);
 	for (;;) {
 		pthread_barrier_wait(&p->rounds->barrier);
 		if (p->rounds->end)
@@ -93,12 +103,15 @@ FIXTURE(fork_race) {
 
 FIXTURE_VARIANT(fork_race) {
 	enum memory_kind_id id;
+	int pinners;
+	size_t before;
 };
 
-FIXTURE_VARIANT_ADD(fork_race, anon) { MEM_ANON };
-FIXTURE_VARIANT_ADD(fork_race, mthp_64k) { MEM_MTHP };
-FIXTURE_VARIANT_ADD(fork_race, thp_pte) { MEM_THP_PTE };
-FIXTURE_VARIANT_ADD(fork_race, thp) { MEM_THP };
+FIXTURE_VARIANT_ADD(fork_race, anon) { MEM_ANON, 3, 0 };
+FIXTURE_VARIANT_ADD(fork_race, thp) { MEM_THP, 3, 0 };
+FIXTURE_VARIANT_ADD(fork_race, thp_pte) { MEM_THP_PTE, 3, 0 };
+/* One pinner: while others hold the folio, fork() sees that it is pinned. */
+FIXTURE_VARIANT_ADD(fork_race, thp_pte_late) { MEM_THP_PTE, 1, MOST_BEFORE };
 
 FIXTURE_SETUP(fork_race)
 {
@@ -119,12 +132,16 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	const long forks = env_long("FAST_GUP_FORKS", 300);
 	const double deadline = seconds() + 2 * env_long("FAST_GUP_SECONDS", 5);
 	const size_t len = pmd_size() ?: 512 * page_size();
+	const int fd = memfd_create("fast_gup", MFD_CLOEXEC);
 	struct rounds rounds = { .dev = self->session.dev };
 	long n, pins = 0, fast = 0, given_back = 0, wrong = 0;
 	struct pinner pinners[PINNERS] = { 0 };
 
-	pthread_barrier_init(&rounds.barrier, NULL, PINNERS + 1);
-	for (int i = 0; i < PINNERS; i++) {
+	ASSERT_EQ(0, ftruncate(fd, len));
+	rounds.before = variant->before;
+	pthread_barrier_init(&rounds.barrier, NULL, variant->pinners + 1);
+	for (int i = 0; i < variant->pinners; i++) {
+		random_seed(&pinners[i].random, i + 1);
 		pinners[i].rounds = &rounds;
 		pinners[i].id = i;
 		pinners[i].flags = i == 1 ? 0 : FAST_GUP_WRITE;
@@ -135,11 +152,15 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 		struct memory m;
 		pid_t pid;
 
-		if (!memory_make(variant->id, &m, len)) {
+		if (!memory_make(variant->id, &m, 2 * len)) {
 			ASSERT_EQ(0, n) TH_LOG("%s", m.why);
 			SKIP(return, "%s", m.why);
 		}
-		rounds.last = m.addr + m.len - PINNERS * PAGES * page_size();
+		/* The lower half becomes the file. */
+		ASSERT_EQ(m.addr, mmap(m.addr, len, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+				       fd, 0));
+		rounds.pages = m.addr + len;
 		rounds.forked = false;
 		pthread_barrier_wait(&rounds.barrier);
 		/* At another place of their loops each time. */
@@ -155,7 +176,8 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	}
 	rounds.end = true;
 	pthread_barrier_wait(&rounds.barrier);
-	for (int i = 0; i < PINNERS; i++) {
+	close(fd);
+	for (int i = 0; i < variant->pinners; i++) {
 		pthread_join(pinners[i].thread, NULL);
 		pins += pinners[i].pins;
 		fast += pinners[i].fast;
