@@ -9,18 +9,21 @@
 mark=$1
 cd /tests || exit 1
 
-# Disks: the first for ext4, and a null_blk that remembers what is written.
+# Disks: the first for ext4, and two null_blk that remember what is written.
 set -- ${VM_DISKS:-}
 [ -z "${1:-}" ] || export FAST_GUP_EXT4="$1"
 null_blk=/lib/modules/extra/null_blk.ko
 if [ -e "$null_blk" ]; then
-	if insmod "$null_blk" memory_backed=1 gb=1 nr_devices=1; then
+	if insmod "$null_blk" memory_backed=1 gb=1 nr_devices=2; then
 		export FAST_GUP_NULLB=/dev/nullb0
 	fi
 fi
 export FAST_GUP_REQUIRED=1 FAST_GUP_KO=/lib/fast_gup.ko
 export GUP_TEST=/tests/gup_test
 . /tests/environment
+if [ -n "${FAST_GUP_SWAP:-}" ] && [ -e /dev/nullb1 ]; then
+	mkswap /dev/nullb1 > /dev/null && swapon /dev/nullb1
+fi
 
 # The kernel's tests make files where they are: on a disk, as they expect.
 disk=/tmp/fast_gup.ext4

@@ -44,7 +44,7 @@ BOOTS = {
         # Without pages of 1G, which these tests copy for a minute each.
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
-             memory="1536M", huge=HUGE_NOT_GIGANTIC),
+             memory="1536M", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"], patches_text=True),
     ],
 }

@@ -120,21 +120,24 @@ static bool make_thp(struct memory *m, size_t len)
 	return true;
 }
 
-/* A changed permission of one page splits the PMD, not the folio. */
+/*
+ * A changed permission of one page splits the PMD, not the folio.  It is the
+ * last page, so that the entries of all the others stay alike.
+ */
 static bool make_thp_pte(struct memory *m, size_t len)
 {
-	size_t off;
+	char *last;
 
 	if (!make_thp(m, len))
 		return false;
-	for (off = 0; off < m->len; off += m->unit) {
-		if (mprotect(m->addr + off, page_size(), PROT_READ) ||
-		    mprotect(m->addr + off, page_size(),
-			     PROT_READ | PROT_WRITE))
+	for (last = m->addr + m->unit - page_size(); last < m->addr + m->len;
+	     last += m->unit) {
+		if (mprotect(last, page_size(), PROT_READ) ||
+		    mprotect(last, page_size(), PROT_READ | PROT_WRITE))
 			return memory_cannot(m, "mprotect: %s",
 					     strerror(errno));
 		/* The page made read-only is writable again once written. */
-		*(volatile char *)(m->addr + off) = 1;
+		*(volatile char *)last = 1;
 	}
 	if (memory_is_huge(m->addr, m->unit))
 		return memory_cannot(m, "the huge mapping did not split");
