@@ -13,7 +13,9 @@
 bool range_make(struct range *r, const struct subject *subject)
 {
 	memset(r, 0, sizeof(*r));
-	r->memory.fd = r->fd[0] = r->fd[1] = -1;
+	r->memory.fd = -1;
+	r->fd[0] = -1;
+	r->fd[1] = -1;
 	r->key = -1;
 	if (subject->make(r))
 		return true;

@@ -186,7 +186,8 @@ static bool last_page(struct range *r)
 
 	if (!end)
 		return memory_cannot(&r->memory, "the end is not known here");
-	r->memory.area_len = r->memory.len = page_size();
+	r->memory.len = page_size();
+	r->memory.area_len = page_size();
 	r->memory.area = mmap((void *)(uintptr_t)(end - page_size()),
 			      page_size(), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE |

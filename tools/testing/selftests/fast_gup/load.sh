@@ -24,7 +24,7 @@ fi
 
 loaded() { [ -d /sys/module/fast_gup ]; }
 
-load() { loaded || insmod "$ko" "$@"; }
+load() { loaded || insmod "$ko"; }
 unload() { ! loaded || rmmod fast_gup; }
 
 wait_ready() { # file

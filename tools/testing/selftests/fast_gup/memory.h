@@ -75,6 +75,7 @@ struct page_tag {
 	uint64_t place;		/* place_code() of its index in the range */
 	uint64_t generation;
 };
+
 #define PAGE_TAG_MAGIC	0x66617374206775a5ULL
 
 void tag_page(void *page, uint64_t owner, uint64_t index, uint64_t generation);

@@ -251,8 +251,9 @@ void race_run(struct race *race)
 	}
 	pthread_join(opponent, NULL);
 	pthread_join(churner, NULL);
-	printf("# %lu turns against %lu calls: %lu pages, %lu fast, %lu stopped by a change, %lu errors, %lu wrong\n",
-	       race->turns, race->calls, race->pages_got, race->fast,
+	printf("# %lu turns against %lu calls: %lu pages, %lu fast\n",
+	       race->turns, race->calls, race->pages_got, race->fast);
+	printf("# %lu stopped by a change, %lu errors, %lu wrong\n",
 	       race->changed, race->errors, race->wrong);
 	if (race->wrong)
 		printf("# first: %s\n", race->first_wrong);

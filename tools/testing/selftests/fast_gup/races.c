@@ -223,7 +223,8 @@ FIXTURE_SETUP(races)
 	race->coherent = variant->coherent;
 	race->turn = variant->turn;
 	race->least = variant->turns;
-	race->base[0] = race->base[1] = self->memory.addr;
+	race->base[0] = self->memory.addr;
+	race->base[1] = self->memory.addr;
 	tag_range(self->memory.addr, len, RACE_OWNER, 0);
 	if (variant->turn == turn_mremap) {
 		/* Both places aligned to a table, so that tables move. */

@@ -207,8 +207,10 @@ FIXTURE_SETUP(races_file)
 	race->priv = &self->memory;
 	if (!variant->setup(self))
 		SKIP(return, "%s", self->memory.why);
-	if (!race->base[0])
-		race->base[0] = race->base[1] = self->memory.addr;
+	if (!race->base[0]) {
+		race->base[0] = self->memory.addr;
+		race->base[1] = self->memory.addr;
+	}
 }
 
 FIXTURE_TEARDOWN(races_file)

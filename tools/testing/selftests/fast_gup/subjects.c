@@ -241,8 +241,10 @@ bool make_shadow_stack(struct range *r)
 
 	if (p == MAP_FAILED)
 		return failed(r, "no shadow stack");
-	r->memory.area = r->memory.addr = p;
-	r->memory.area_len = r->memory.len = subject_len();
+	r->memory.area = p;
+	r->memory.addr = p;
+	r->memory.len = subject_len();
+	r->memory.area_len = subject_len();
 	/* Reading populates it; nothing but a special store may write. */
 	for (size_t i = 0; i < SUBJECT_PAGES; i++)
 		(void)*(volatile char *)(r->memory.addr + i * page_size());

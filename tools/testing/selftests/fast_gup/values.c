@@ -106,7 +106,7 @@ static void check_pages(struct __test_metadata *_metadata,
 			     !(page->flags & FAST_GUP_PAGE_ZERO);
 		wrong += !ok;
 		EXPECT_TRUE(ok)
-			TH_LOG("page %ld of %ld from %zu: pfn %llx, mapped %llx, order %u, flags %x",
+			TH_LOG("page %ld of %ld from %zu: pfn %llx, not %llx, order %u, flags %x",
 			       i, nr, first, page->pfn,
 			       (unsigned long long)self->pfns[i], page->order,
 			       page->flags);
