@@ -61,15 +61,11 @@ def kernel_tests(tests, values, log):
     for name in ("cow", "gup_longterm"):
         # Compiled where they lie: they make files whose names come from __FILE__.
         sources = [f"{name}.c", "vm_util.c", "hugepage_settings.c"]
-        program = tests.parent / f"kernel_{name}"
-        newest = max(os.path.getmtime(os.path.join(mm, file)) for file in sources)
-        if not program.exists() or program.stat().st_mtime < newest:
-            run_logged([*values["cc"].split(), "-O2", "-w", "-D_GNU_SOURCE", f"-I{empty}",
-                        f"-I{selftests_dir}", "-isystem", headers(values),
-                        "-isystem", os.path.join(values["source"], "tools", "include", "uapi"),
-                        *sources, "-lpthread", "-o", str(program)],
-                       log, f"the kernel's {name} test", cwd=mm)
-        shutil.copy2(program, tests)
+        run_logged([*values["cc"].split(), "-O2", "-w", "-D_GNU_SOURCE", f"-I{empty}",
+                    f"-I{selftests_dir}", "-isystem", headers(values),
+                    "-isystem", os.path.join(values["source"], "tools", "include", "uapi"),
+                    *sources, "-lpthread", "-o", str(tests / f"kernel_{name}")],
+                   log, f"the kernel's {name} test", cwd=mm)
 
 
 def headers(values):
