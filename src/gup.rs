@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The API of the module: request, lockless walk, fallback for what is left.
+//! The API of the module: a request, the lockless walk, and the fallback for what is left.
 //!
 //! C header: [`include/linux/fast_gup.h`](srctree/include/linux/fast_gup.h), which documents the
 //! functions for their callers.

@@ -113,6 +113,9 @@ class Build:
             table.write_text(json.dumps(known) + "\n")
 
     def _build_module(self):
+        # make goes by times, which a file that was restored or copied turns back. All of the module
+        # is built in seconds, so that nothing is gained by keeping objects.
+        shutil.rmtree(self.path / join.MODULE, ignore_errors=True)
         run_logged(self.make(f"{join.MODULE}/fast_gup.ko"), LOGS / f"module-{self.name}.log",
                    f"build the module for {self.title}", env=self.env)
 
