@@ -7,23 +7,36 @@
 
 use core::mem::MaybeUninit;
 
+/// Room for up to `N` values.
+///
+/// It is apart from the vector so that the length of the latter can be in a register: the compiler
+/// keeps all of a structure in memory if it has an array that is indexed.
+pub(crate) struct Room<T: Copy, const N: usize>([MaybeUninit<T>; N]);
+
+impl<T: Copy, const N: usize> Room<T, N> {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; N])
+    }
+}
+
 /// Up to `N` values.
 ///
 /// # Invariants
 ///
 /// The first `len` of `values` are initialised, and `len <= N`.
-pub(crate) struct ArrayVec<T: Copy, const N: usize> {
+pub(crate) struct ArrayVec<'a, T: Copy, const N: usize> {
     len: usize,
-    values: [MaybeUninit<T>; N],
+    values: &'a mut [MaybeUninit<T>; N],
 }
 
-impl<T: Copy, const N: usize> ArrayVec<T, N> {
+impl<'a, T: Copy, const N: usize> ArrayVec<'a, T, N> {
     #[inline(always)]
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new(room: &'a mut Room<T, N>) -> Self {
         // INVARIANT: The first 0 values are initialised.
         Self {
             len: 0,
-            values: [const { MaybeUninit::uninit() }; N],
+            values: &mut room.0,
         }
     }
 
@@ -44,8 +57,15 @@ impl<T: Copy, const N: usize> ArrayVec<T, N> {
         if let Some(place) = self.values.get_mut(self.len) {
             place.write(value);
             // INVARIANT: One more value is initialised, and `len` was less than `N`.
-            self.len += 1;
+            self.len = self.len.wrapping_add(1);
         }
+    }
+
+    /// Drops the values from number `len` on.
+    #[inline(always)]
+    pub(crate) fn truncate(&mut self, len: usize) {
+        // INVARIANT: There are fewer values than before, or as many.
+        self.len = self.len.min(len);
     }
 
     #[inline(always)]

@@ -10,8 +10,8 @@ use kernel::bindings;
 mod allowed;
 mod grab;
 
-pub(crate) use allowed::verdict;
-pub(crate) use grab::{grab, put, release, Run};
+pub(crate) use allowed::{simply_allowed, verdict};
+pub(crate) use grab::{grab, grab_single, put, release, Run};
 
 /// A page of user memory.
 ///
@@ -75,12 +75,35 @@ impl Page {
         Folio(unsafe { NonNull::new_unchecked(bindings::page_folio(self.as_ptr())) })
     }
 
+    /// The folio that is this page and nothing else, unless the page is part of a larger one.
+    ///
+    /// Without a reference, the answer is a guess.
+    #[inline(always)]
+    fn single_folio(self) -> Option<Folio> {
+        // SAFETY: By the type invariant this is a page, whose head and tail bits may be looked at.
+        let single = unsafe { !PageCompound(self.as_ptr()) };
+
+        // INVARIANT: Such a page is a folio, as of now.
+        single.then_some(Folio(self.0.cast()))
+    }
+
+    #[inline(always)]
+    fn is_tail(self) -> bool {
+        unsafe { (self.as_ptr() as *const usize).add(1).read_volatile() & 1 != 0 }
+    }
+
     /// Whether it is the page full of zeros, which is never freed and never pinned.
     #[inline(always)]
     fn is_zero(self) -> bool {
         // SAFETY: By the type invariant this is a page.
         unsafe { bindings::is_zero_page(self.as_ptr()) }
     }
+}
+
+#[inline(always)]
+unsafe fn PageCompound(page: *mut page) -> bool {
+    let p = page as *const usize;
+    unsafe { p.read_volatile() & 0x40 != 0 || p.add(1).read_volatile() & 1 != 0 }
 }
 
 impl Folio {
@@ -100,6 +123,20 @@ impl Folio {
             bindings::folio_nr_pages(self.as_ptr())
                 - bindings::folio_page_idx(self.as_ptr(), page.as_ptr())
         }
+    }
+
+    /// The same without a reference: not less than one, and otherwise right only if nobody splits
+    /// the folio or uses its memory for something else meanwhile.
+    #[inline(always)]
+    fn guess_pages_from(self, page: Page) -> usize {
+        // SAFETY: The type invariant. This reads numbers from a `struct page`, whatever they mean.
+        let (pages, index) = unsafe {
+            (
+                bindings::folio_nr_pages(self.as_ptr()),
+                bindings::folio_page_idx(self.as_ptr(), page.as_ptr()),
+            )
+        };
+        pages.saturating_sub(index).max(1)
     }
 
     /// Whether it is memory of a device that its peers may access.
@@ -122,19 +159,16 @@ impl Folio {
         unsafe { bindings::folio_has_pincount(self.as_ptr()) }
     }
 
-    /// Adds `refs` references, unless the folio is free or frozen, or the count would come close
-    /// to its end.
+    /// Adds `refs` references, unless the folio is free or frozen, or the count has run over.
     #[inline(always)]
     fn try_add(self, refs: i32) -> bool {
         // SAFETY: The type invariant; the count of a `struct page` may be tried at any time.
         unsafe {
-            let count = bindings::folio_ref_count(self.as_ptr());
-            // A count that has gone negative, or would, is somebody's attack: see commit
-            // 8fde12ca79af ("mm: prevent get_user_pages() from overflowing page refcount").
-            if count <= 0 || count > i32::MAX - refs {
-                return false;
-            }
-            bindings::folio_ref_try_add(self.as_ptr(), refs)
+            // A count that is negative is somebody's attack, and is left alone while there is still
+            // half of its range to go: see commit 8fde12ca79af ("mm: prevent get_user_pages() from
+            // overflowing page refcount").
+            bindings::folio_ref_count(self.as_ptr()) > 0
+                && bindings::folio_ref_try_add(self.as_ptr(), refs)
         }
     }
 

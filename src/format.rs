@@ -123,28 +123,23 @@ impl Geometry {
         self.shift[0]
     }
 
-    /// Bytes that one page has.
-    #[inline(always)]
-    pub(crate) fn page_size(&self) -> usize {
-        1 << self.shift[0]
-    }
-
     /// Bytes that one entry of `level` maps.
     #[inline(always)]
     pub(crate) fn size(&self, level: Level) -> usize {
-        1 << self.shift[level.index()]
+        1usize.wrapping_shl(self.shift[level.index()] as u32)
     }
 
     /// Index of the entry for `addr` in its table of `level`.
     #[inline(always)]
     pub(crate) fn index(&self, level: Level, addr: usize) -> usize {
-        (addr >> self.shift[level.index()]) & ((1 << self.bits[level.index()]) - 1)
+        // By the type invariant, no shift is as wide as an address; the compiler cannot know.
+        addr.wrapping_shr(self.shift[level.index()] as u32) & (self.entries(level) - 1)
     }
 
     /// Number of entries in a table of `level`.
     #[inline(always)]
     pub(crate) fn entries(&self, level: Level) -> usize {
-        1 << self.bits[level.index()]
+        1usize.wrapping_shl(self.bits[level.index()] as u32)
     }
 }
 
@@ -202,6 +197,13 @@ pub(crate) trait Format: 'static {
 
     /// The first page that a leaf of `level` maps.
     fn pfn(raw: Self::Raw, level: Level, geometry: &Geometry) -> Pfn;
+
+    /// Number of bits of the offset in a page: for formats that have it as a constant, one that the
+    /// compiler knows.
+    #[inline(always)]
+    fn page_shift(geometry: &Geometry) -> u32 {
+        geometry.page_shift() as u32
+    }
 
     /// Whether a leaf maps memory for writing.
     fn writable(raw: Self::Raw) -> bool;

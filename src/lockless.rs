@@ -5,7 +5,7 @@
 use crate::ffi::{self, mm_struct, page};
 use crate::format::Native as Format;
 use crate::native::{self, Native};
-use crate::output::PageArray;
+use crate::output::{LongRuns, PageArray};
 use crate::refusal::Refusal;
 use crate::request::{Flags, Request};
 use crate::tables::CurrentTables;
@@ -22,7 +22,7 @@ use kernel::bindings;
 /// # Safety
 ///
 /// `pages` must be valid for writing as many pointers as the request has pages.
-#[inline(always)]
+#[inline(never)]
 pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u32) -> Tally {
     let (tally, requested) = match (native::get(), NonNull::new(ffi::current_mm())) {
         (Some(native), Some(mm)) => (
@@ -55,8 +55,6 @@ unsafe fn in_mm(
     let Some(tables) = (unsafe { CurrentTables::new(mm) }) else {
         return refused(Refusal::Absent);
     };
-    // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
-    let mut array = unsafe { PageArray::new(pages, flags) };
     let range = Range::<Format> {
         geometry: &native.geometry,
         rights: crate::tables::rights(flags.access()),
@@ -65,8 +63,13 @@ unsafe fn in_mm(
         max_section: native.max_section,
     };
 
+    let mut room = LongRuns::new();
+
     if !flags.contains(Flags::PIN) {
+        // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
+        let mut array = unsafe { PageArray::<false>::new(pages, flags, &mut room) };
         let tally = walk(&tables, &mut array, &range);
+
         array.hand_over();
         return tally;
     }
@@ -78,6 +81,8 @@ unsafe fn in_mm(
     if !unsafe { bindings::mm_write_protect_begin(mm.as_ptr(), &mut seq) } {
         return refused(Refusal::Fork);
     }
+    // SAFETY: As above.
+    let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
     let mut tally = walk(&tables, &mut array, &range);
     // SAFETY: `mm` is the mm of current.
     if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {

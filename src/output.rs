@@ -2,13 +2,13 @@
 
 //! The pages of a request on their way to the caller: an array of `struct page *`.
 
-use crate::array_vec::ArrayVec;
+use crate::array_vec::{ArrayVec, Room};
 use crate::ffi::page;
 use crate::folio::{self, Folio, Page, Run};
 use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
-use crate::walk::{Pages, Verdict, BATCH};
+use crate::walk::{NotSingle, Pages, Verdict, BATCH};
 use core::mem::MaybeUninit;
 use kernel::bindings;
 
@@ -24,10 +24,22 @@ struct LongRun {
     nr: usize,
 }
 
-/// Pages that are pinned, and not yet counted as such.
+/// Room for the long runs of one section.
+pub(crate) struct LongRuns(Room<LongRun, LONG_RUNS>);
+
+impl LongRuns {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self(Room::new())
+    }
+}
+
+/// Pages that are pinned, and not yet counted as such, all of one node.
 #[derive(Clone, Copy)]
 struct Uncounted {
-    folio: Folio,
+    /// One of their folios.
+    folio: Option<Folio>,
+    /// Their node, or -1 if there are none.
     nid: i32,
     nr: usize,
 }
@@ -39,16 +51,15 @@ struct Uncounted {
 /// - `pages` is valid for writing all the pages of the request, and `filled` stays below that.
 /// - The first `filled` pointers stand for pages that were got and belong to this value. They are
 ///   written, except for those of the runs in `long`.
-pub(crate) struct PageArray {
+pub(crate) struct PageArray<'a, const PIN: bool> {
     pages: *mut *mut page,
     filled: usize,
     flags: Flags,
-    long: ArrayVec<LongRun, LONG_RUNS>,
-    /// Pins that are not counted yet, all of the node of this folio.
-    uncounted: Option<Uncounted>,
+    long: ArrayVec<'a, LongRun, LONG_RUNS>,
+    uncounted: Uncounted,
 }
 
-impl PageArray {
+impl<'a, const PIN: bool> PageArray<'a, PIN> {
     /// An empty array.
     ///
     /// # Safety
@@ -56,14 +67,22 @@ impl PageArray {
     /// While the value exists, `pages` must be valid for writing as many pointers as the request
     /// has pages that the walk is to fill it for.
     #[inline(always)]
-    pub(crate) unsafe fn new(pages: *mut *mut page, flags: Flags) -> Self {
+    pub(crate) unsafe fn new(
+        pages: *mut *mut page,
+        flags: Flags,
+        room: &'a mut LongRuns,
+    ) -> Self {
         // INVARIANT: By the precondition; there are no pages yet.
         Self {
             pages,
             filled: 0,
             flags,
-            long: ArrayVec::new(),
-            uncounted: None,
+            long: ArrayVec::new(&mut room.0),
+            uncounted: Uncounted {
+                folio: None,
+                nid: -1,
+                nr: 0,
+            },
         }
     }
 
@@ -78,17 +97,12 @@ impl PageArray {
     ///
     /// Page by page: by now `fork()` may share them, so that nothing but the numbers of
     /// references is to be looked at.
-    #[cold]
+    #[inline(always)]
     pub(crate) fn give_back(&mut self) {
         self.count();
-        for i in 0..self.filled {
-            // SAFETY: By the type invariant, and as no section is open, the pointer is written, and
-            // we own what it stands for.
-            unsafe {
-                let pfn = bindings::page_to_pfn(*self.pages.add(i));
-                folio::release(Page::new(pfn), self.flags);
-            }
-        }
+        // SAFETY: By the type invariant, and as no section is open, the pointers are written, and
+        // we own what they stand for.
+        unsafe { release_all::<PIN>(self.pages, self.filled) };
         self.filled = 0;
     }
 
@@ -113,8 +127,8 @@ impl PageArray {
 
     #[inline(always)]
     fn count(&mut self) {
-        if let Some(Uncounted { folio, nr, .. }) = self.uncounted.take() {
-            folio.count_acquired(nr);
+        if let Some(folio) = self.uncounted.folio.take() {
+            folio.count_acquired(self.uncounted.nr);
         }
     }
 
@@ -123,23 +137,47 @@ impl PageArray {
     fn count_later(&mut self, folio: Folio, nr: usize) {
         let nid = folio.nid();
 
-        match &mut self.uncounted {
-            Some(uncounted) if uncounted.nid == nid => uncounted.nr += nr,
-            _ => {
-                self.count();
-                self.uncounted = Some(Uncounted { folio, nid, nr });
-            }
+        if nid != self.uncounted.nid {
+            self.count();
+            self.uncounted = Uncounted {
+                folio: Some(folio),
+                nid,
+                nr: 0,
+            };
+        }
+        self.uncounted.nr = self.uncounted.nr.wrapping_add(nr);
+    }
+}
+
+/// Gives `nr` pages back.
+///
+/// # Safety
+///
+/// `pages` must point to as many pages, which the caller owns.
+#[cold]
+unsafe fn release_all<const PIN: bool>(pages: *const *mut page, nr: usize) {
+    for i in 0..nr {
+        // SAFETY: By the precondition.
+        unsafe {
+            let pfn = bindings::page_to_pfn(*pages.add(i));
+            folio::release::<PIN>(Page::new(pfn));
         }
     }
 }
 
-impl Pages for PageArray {
+impl<const PIN: bool> Pages for PageArray<'_, PIN> {
     type Run = Run;
 
     #[inline(always)]
-    fn grab(&mut self, first: Pfn, nr: usize) -> Result<(Run, usize), Refusal> {
+    fn grab_single(&mut self, page: Pfn) -> Result<Run, NotSingle> {
         // SAFETY: The walk has the number from an entry that maps memory which is not special.
-        folio::grab(unsafe { Page::new(first) }, nr, self.flags)
+        folio::grab_single::<PIN>(unsafe { Page::new(page) }, self.flags)
+    }
+
+    #[inline(always)]
+    fn grab(&mut self, first: Pfn, nr: usize) -> Result<(Run, usize), Refusal> {
+        // SAFETY: As above.
+        folio::grab::<PIN>(unsafe { Page::new(first) }, nr, self.flags)
     }
 
     #[inline(always)]
@@ -154,21 +192,20 @@ impl Pages for PageArray {
     #[inline(always)]
     fn put(&mut self, run: Run, _from: usize, nr: usize) {
         // SAFETY: The walk puts only what it has grabbed and not kept.
-        unsafe { folio::put(run, nr, self.flags) };
+        unsafe { folio::put::<PIN>(run, nr) };
     }
 
     #[inline(always)]
     fn verdict(&self, run: Run, nr: usize, writable: bool) -> Verdict {
         // SAFETY: The walk asks about pages that it has grabbed, inside of a section.
-        unsafe { folio::verdict(run, nr, self.flags, writable) }
+        unsafe { folio::verdict::<PIN>(run, nr, self.flags, writable) }
     }
 
     #[inline(always)]
     fn keep(&mut self, run: Run, nr: usize) {
         let (first, folio) = (run.first(), run.folio());
-
         folio.set_referenced();
-        if self.flags.contains(Flags::PIN) && run.is_held() {
+        if PIN && run.is_held() {
             self.count_later(folio, nr);
         }
 
@@ -182,7 +219,28 @@ impl Pages for PageArray {
                 nr,
             });
         }
-        self.filled += nr;
+        self.filled = self.filled.wrapping_add(nr);
+    }
+
+    #[inline(always)]
+    fn keep_single(&mut self, run: Run, writable: bool) -> bool {
+        let Some((page, folio)) = run.single() else {
+            return false;
+        };
+        // SAFETY: As above.
+        if !unsafe { folio::simply_allowed::<PIN>(page, folio, self.flags, writable) } {
+            return false;
+        }
+
+        folio.set_referenced();
+        if PIN {
+            self.count_later(folio, 1);
+        }
+        // SAFETY: By the type invariant there is room for all the pages of the request.
+        // INVARIANT: The page is ours now.
+        unsafe { self.pages.add(self.filled).write(page.as_ptr()) };
+        self.filled = self.filled.wrapping_add(1);
+        true
     }
 
     #[inline(always)]

@@ -34,7 +34,6 @@ mod huge;
 mod path;
 mod ptes;
 
-use batch::Batch;
 use path::Path;
 
 /// Entries that are looked at before the references are taken and the second look begins.
@@ -91,6 +90,9 @@ pub(crate) trait Pages {
     /// A run of pages of one folio which were grabbed.
     type Run: Copy;
 
+    /// Takes a reference (or a pin) to a page, if it is a folio of its own.
+    fn grab_single(&mut self, page: Pfn) -> Result<Self::Run, NotSingle>;
+
     /// Takes a reference (or a pin) for each page of the longest part of the run of `nr` pages from
     /// `first`, from its start, that lies in one folio. Returns it with its length in pages, which
     /// is not zero.
@@ -109,11 +111,23 @@ pub(crate) trait Pages {
     /// Receives the first `nr` pages of a run. The next ones follow behind them.
     fn keep(&mut self, run: Self::Run, nr: usize);
 
+    /// Keeps a run of one page if it is simply allowed: nothing but [`verdict`](Self::verdict) and
+    /// [`keep`](Self::keep) for the case that counts most. If not, nothing has changed.
+    fn keep_single(&mut self, run: Self::Run, writable: bool) -> bool;
+
     /// Whether `keep` can be called for another batch in this section.
     fn has_room(&self) -> bool;
 
     /// Called behind each section, with interrupts on as they were.
     fn section_ended(&mut self);
+}
+
+/// Why [`Pages::grab_single`] takes no reference.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NotSingle {
+    /// The page seems to be part of a larger folio, with this many pages from there on.
+    Large(usize),
+    Refused(Refusal),
 }
 
 /// What is known of a folio whose pages were grabbed.
@@ -125,6 +139,18 @@ pub(crate) struct Verdict {
     pub(crate) refusal: Option<Refusal>,
     /// The answer holds only if the entries still map the folio *now*: read them once more.
     pub(crate) look_again: bool,
+}
+
+impl Verdict {
+    /// None of the pages may be got.
+    #[inline(always)]
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self {
+            pages: 0,
+            refusal: Some(refusal),
+            look_again: false,
+        }
+    }
 }
 
 /// What to walk.
@@ -175,12 +201,10 @@ pub(crate) fn walk<F: Format, T: Tables, P: Pages>(
     pages: &mut P,
     range: &Range<'_, F>,
 ) -> Tally {
-    let mut tally = Tally::new();
     let mut walker = Walker {
         pages,
         range,
-        tally: &mut tally,
-        batch: Batch::new(),
+        tally: Tally::new(),
         addr: range.start,
         budget: 0,
     };
@@ -194,15 +218,14 @@ pub(crate) fn walk<F: Format, T: Tables, P: Pages>(
             break;
         }
     }
-    tally
+    walker.tally
 }
 
 /// The state of a walk.
 struct Walker<'a, F: Format, P: Pages> {
     pages: &'a mut P,
     range: &'a Range<'a, F>,
-    tally: &'a mut Tally,
-    batch: Batch<F, P>,
+    tally: Tally,
     /// The first address that is not done.
     addr: usize,
     /// Entries that this section may still look at.
@@ -231,16 +254,15 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         self.pages.section_ended();
     }
 
-    /// Hands over the first `nr` pages of a run.
+    /// The next `nr` pages were handed over.
     #[inline(always)]
-    fn keep(&mut self, run: P::Run, nr: usize) {
-        self.pages.keep(run, nr);
+    fn kept(&mut self, nr: usize) {
         self.tally.pages += nr;
-        self.addr += nr << self.range.geometry.page_shift();
+        self.addr += nr.wrapping_shl(F::page_shift(self.range.geometry));
     }
 
     /// Gives back `nr` pages of a run, from its page number `from` on.
-    #[cold]
+    #[inline(always)]
     fn waste(&mut self, run: P::Run, from: usize, nr: usize) {
         self.pages.put(run, from, nr);
         self.tally.wasted += nr;
@@ -251,6 +273,6 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     fn pages_to(&self, end: usize) -> usize {
         // `end` may be 0, behind the last address that there is.
         let end = end.wrapping_sub(1).min(self.range.end - 1);
-        ((end - self.addr) >> self.range.geometry.page_shift()) + 1
+        (end - self.addr).wrapping_shr(F::page_shift(self.range.geometry)) + 1
     }
 }

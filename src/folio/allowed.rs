@@ -23,21 +23,19 @@ const MAPPING_FLAGS: usize = 0x3;
 ///
 /// The caller must own the references of the run, and interrupts must be off.
 #[inline(always)]
-pub(crate) unsafe fn verdict(run: Run, nr: usize, flags: Flags, writable: bool) -> Verdict {
+pub(crate) unsafe fn verdict<const PIN: bool>(
+    run: Run,
+    nr: usize,
+    flags: Flags,
+    writable: bool,
+) -> Verdict {
     // SAFETY: By the precondition.
     let look_again = match unsafe { allowed(run.folio(), flags) } {
-        Allowed::Yes => false,
-        Allowed::WhileMapped => true,
-        Allowed::No => {
-            return Verdict {
-                pages: 0,
-                refusal: Some(Refusal::Folio),
-                look_again: false,
-            }
-        }
+        Ok(look_again) => look_again,
+        Err(refusal) => return Verdict::refused(refusal),
     };
 
-    let pages = if writable {
+    let pages = if writable || !PIN || flags.contains(Flags::WRITE) {
         nr
     } else {
         // SAFETY: By the precondition.
@@ -50,42 +48,77 @@ pub(crate) unsafe fn verdict(run: Run, nr: usize, flags: Flags, writable: bool) 
     }
 }
 
-enum Allowed {
-    Yes,
-    /// Yes if the entry, read again, still maps the folio.
-    WhileMapped,
-    No,
+/// Whether [`verdict`] says without any doubt that a page may be got, which is a folio of its own.
+///
+/// # Safety
+///
+/// As for [`verdict`].
+#[inline(always)]
+pub(crate) unsafe fn simply_allowed<const PIN: bool>(
+    page: Page,
+    folio: Folio,
+    flags: Flags,
+    writable: bool,
+) -> bool {
+    // SAFETY: By the precondition.
+    unsafe {
+        allowed(folio, flags) == Ok(false)
+            && (writable
+                || !PIN
+                || flags.contains(Flags::WRITE)
+                || exclusive(page, 1, flags) == 1)
+    }
 }
 
-/// secretmem must never be got. A pin for long that writes to a file would dirty it behind the
-/// back of its file system; anonymous memory, shmem and hugetlb do not mind.
+/// Nothing speaks against anonymous memory.
 ///
 /// # Safety
 ///
 /// The caller must own a reference to the folio, and interrupts must be off.
 #[inline(always)]
-unsafe fn allowed(folio: Folio, flags: Flags) -> Allowed {
+unsafe fn allowed(folio: Folio, flags: Flags) -> Result<bool, Refusal> {
+    // SAFETY: The reference keeps the folio what it is.
+    let mapping = unsafe { bindings::folio_mapping_raw(folio.as_ptr()) };
+
+    if mapping.addr() & MAPPING_ANON != 0 {
+        return Ok(false);
+    }
+    // SAFETY: By the precondition.
+    unsafe { allowed_not_anon(folio, mapping, flags) }
+}
+
+/// Memory of a device is for those who ask for it. secretmem must never be got. A pin for long that
+/// writes to a file would dirty it behind the back of its file system; shmem and hugetlb do not
+/// mind.
+///
+/// Returns whether the answer holds only if the entry, read again, still maps the folio.
+///
+/// # Safety
+///
+/// As for [`allowed`]; `mapping` is that of the folio.
+#[inline(never)]
+unsafe fn allowed_not_anon(
+    folio: Folio,
+    mapping: *mut bindings::address_space,
+    flags: Flags,
+) -> Result<bool, Refusal> {
     const LONGTERM_WRITE: Flags = Flags::PIN.with(Flags::LONGTERM).with(Flags::WRITE);
+
+    if !flags.contains(Flags::PCI_P2PDMA) && folio.is_p2pdma() {
+        return Err(Refusal::P2pdma);
+    }
 
     let reject_file_backed = flags.contains(LONGTERM_WRITE);
     // The folios of secretmem are single pages, always.
     let check_secretmem = cfg!(CONFIG_SECRETMEM) && !folio.is_large();
-    if !reject_file_backed && !check_secretmem {
-        return Allowed::Yes;
+    // SAFETY: By the precondition.
+    let hugetlb = unsafe { bindings::folio_test_hugetlb(folio.as_ptr()) };
+    if hugetlb || (!reject_file_backed && !check_secretmem) {
+        return Ok(false);
     }
 
-    // SAFETY: The reference keeps the folio what it is.
-    let mapping = unsafe { bindings::folio_mapping_raw(folio.as_ptr()) };
-    let kind = mapping.addr() & MAPPING_FLAGS;
-    if kind & MAPPING_ANON != 0 {
-        return Allowed::Yes;
-    }
-    // SAFETY: As above.
-    if unsafe { bindings::folio_test_hugetlb(folio.as_ptr()) } {
-        return Allowed::Yes;
-    }
-    if kind != 0 {
-        return Allowed::No;
+    if mapping.addr() & MAPPING_FLAGS != 0 {
+        return Err(Refusal::Folio);
     }
     if mapping.is_null() {
         return null_mapping(reject_file_backed);
@@ -100,10 +133,9 @@ unsafe fn allowed(folio: Folio, flags: Flags) -> Allowed {
         )
     };
     if secret || !shmem {
-        Allowed::No
-    } else {
-        Allowed::Yes
+        return Err(Refusal::Folio);
     }
+    Ok(false)
 }
 
 /// The folio was truncated, or never belonged to a file.
@@ -111,15 +143,15 @@ unsafe fn allowed(folio: Folio, flags: Flags) -> Allowed {
 /// The latter are pages that a driver has inserted, and may be got. A folio of secretmem is
 /// unmapped before its mapping becomes null: it is told from the others by reading the entry again.
 #[cold]
-fn null_mapping(reject_file_backed: bool) -> Allowed {
+fn null_mapping(reject_file_backed: bool) -> Result<bool, Refusal> {
     if reject_file_backed {
-        return Allowed::No;
+        return Err(Refusal::Folio);
     }
     // The mapping is read before the entry. Pairs with the page table lock, which truncation takes
     // to unmap and releases before it makes the mapping null.
     // SAFETY: There is no precondition.
     unsafe { bindings::smp_rmb() };
-    Allowed::WhileMapped
+    Ok(true)
 }
 
 /// How many of the pages need not be unshared before they are pinned for reading.
@@ -134,9 +166,6 @@ fn null_mapping(reject_file_backed: bool) -> Allowed {
 /// The caller must own references to the pages, which lie in one folio.
 #[inline(always)]
 unsafe fn exclusive(first: Page, nr: usize, flags: Flags) -> usize {
-    if !flags.contains(Flags::PIN) || flags.contains(Flags::WRITE) {
-        return nr;
-    }
     // SAFETY: We hold references to the pages.
     unsafe {
         if !bindings::PageAnon(first.as_ptr()) {

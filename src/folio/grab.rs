@@ -12,38 +12,102 @@
 use super::{Folio, Page};
 use crate::refusal::Refusal;
 use crate::request::Flags;
+use crate::walk::NotSingle;
+use core::ptr::NonNull;
 use kernel::bindings;
 
 const PIN_BIAS: i32 = bindings::GUP_PIN_COUNTING_BIAS as i32;
 
-/// Pages of one folio, each with a reference or a pin of ours; the page of zeros has no pin.
+/// Consecutive pages of one folio, each with a reference or a pin of ours. The page of zeros needs no
+/// pin and has none.
+///
+/// It is the address of the first page and what is special about it, in one word: the walk writes it
+/// down and reads it again for each page of scattered memory.
 ///
 /// # Invariants
 ///
-/// `first` is a page of `folio`, which stays so for as long as one of the references is held.
+/// The address, without [`TAGS`](Run::TAGS), is that of a [`Page`]. Without any of them, the page is
+/// a folio of its own for as long as the reference is held.
 #[derive(Clone, Copy)]
-pub(crate) struct Run {
-    first: Page,
-    folio: Folio,
-    held: bool,
-}
+pub(crate) struct Run(NonNull<u8>);
 
 impl Run {
+    /// The folio was large when it was grabbed.
+    const LARGE: usize = 1 << 0;
+    /// It is the page of zeros, which was to be pinned and is not held.
+    const ZERO: usize = 1 << 1;
+    /// Set in the address, which is aligned to more than that.
+    const TAGS: usize = Self::LARGE | Self::ZERO;
+
+    #[inline(always)]
+    fn new(first: Page, tag: usize) -> Self {
+        Self(first.0.cast().map_addr(|addr| addr | tag))
+    }
+
+    #[inline(always)]
+    fn is(self, tag: usize) -> bool {
+        self.0.addr().get() & tag != 0
+    }
+
     #[inline(always)]
     pub(crate) fn first(self) -> Page {
-        self.first
+        let page = self.0.as_ptr().map_addr(|addr| addr & !Self::TAGS);
+
+        // SAFETY: This is the address that the value was made of, which is not null.
+        // INVARIANT: By the type invariant, it is that of a page.
+        Page(unsafe { NonNull::new_unchecked(page.cast()) })
     }
 
+    /// The page, if it is a folio of its own and held.
+    #[inline(always)]
+    pub(crate) fn single(self) -> Option<(Page, Folio)> {
+        // INVARIANT: By the type invariant.
+        (!self.is(Self::TAGS)).then_some((Page(self.0.cast()), Folio(self.0.cast())))
+    }
+
+    /// The folio of the pages, as long as one of the references is held.
     #[inline(always)]
     pub(crate) fn folio(self) -> Folio {
-        self.folio
+        self.first().folio()
     }
 
-    /// Whether there is something to be released.
+    /// Whether there are references to be released.
     #[inline(always)]
     pub(crate) fn is_held(self) -> bool {
-        self.held
+        !self.is(Self::ZERO)
     }
+}
+
+/// Takes a reference, or a pin, to a page that is a folio of its own. If it is not, tells how many
+/// pages of the folio there may be from this one on.
+///
+/// Context: interrupts off, between the two looks at the entries.
+#[inline(always)]
+pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<Run, NotSingle> {
+    let Some(folio) = page.single_folio() else {
+        return Err(NotSingle::Large(page.folio().guess_pages_from(page)));
+    };
+    if PIN && page.is_zero() {
+        return Ok(Run::new(page, Run::ZERO));
+    }
+
+    // Guess that it is still a folio of its own once we have a reference: then one addition is the
+    // pin.
+    let refs = if PIN { PIN_BIAS } else { 1 };
+    if !folio.try_add(refs) {
+        return Err(NotSingle::Refused(Refusal::Reference));
+    }
+    // A single reference is one to the folio that the page is the head of, if it is one.
+    if (PIN && folio.is_large()) || page.is_tail() {
+        // SAFETY: The references were taken above.
+        unsafe { folio.put_refs(refs) };
+        return Err(NotSingle::Large(1));
+    }
+    if flags.contains(Flags::LONGTERM) {
+        check_longterm(folio, refs).map_err(NotSingle::Refused)?;
+    }
+    // INVARIANT: The page is a folio of its own, or its head, and we hold a reference.
+    Ok(Run::new(page, 0))
 }
 
 /// Takes a reference, or a pin, for each page of the longest part of the run of `nr` pages from
@@ -51,30 +115,28 @@ impl Run {
 ///
 /// Context: interrupts off, between the two looks at the entries.
 #[inline(always)]
-pub(crate) fn grab(first: Page, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
-    let folio = first.folio();
-    if !flags.contains(Flags::PCI_P2PDMA) && folio.is_p2pdma() {
-        return Err(Refusal::P2pdma);
+pub(crate) fn grab<const PIN: bool>(
+    first: Page,
+    nr: usize,
+    flags: Flags,
+) -> Result<(Run, usize), Refusal> {
+    if PIN && first.is_zero() {
+        return Ok((Run::new(first, Run::ZERO), 1));
     }
 
-    let pin_it = flags.contains(Flags::PIN);
-    let held = !(pin_it && first.is_zero());
-    let (folio, nr) = if !held {
-        (folio, 1)
-    } else if pin_it {
-        pin(first, folio, nr, flags)?
-    } else {
-        get(first, folio, nr)?
-    };
-    // INVARIANT: The references are ours; the page of zeros is never freed.
-    Ok((Run { first, folio, held }, nr))
+    let (folio, nr) = get(first, nr)?;
+    if PIN {
+        make_pins(folio, nr, flags)?;
+    }
+    Ok((Run::new(first, Run::LARGE), nr))
 }
 
 /// `FOLL_GET`. See `try_get_folio()`.
 #[inline(always)]
-fn get(first: Page, mut folio: Folio, nr: usize) -> Result<(Folio, usize), Refusal> {
+fn get(first: Page, nr: usize) -> Result<(Folio, usize), Refusal> {
+    let mut folio = first.folio();
     loop {
-        let refs = if nr > 1 && folio.is_large() { nr } else { 1 };
+        let refs = if folio.is_large() { nr } else { 1 };
 
         // CAST: A leaf has 2^18 pages at most.
         if !folio.try_add(refs as i32) {
@@ -98,50 +160,32 @@ fn get(first: Page, mut folio: Folio, nr: usize) -> Result<(Folio, usize), Refus
     }
 }
 
-/// `FOLL_PIN`.
+/// Makes pins of `nr` references, or gives them back.
 #[inline(always)]
-fn pin(first: Page, folio: Folio, nr: usize, flags: Flags) -> Result<(Folio, usize), Refusal> {
-    if !folio.has_pincount() {
-        // Guess that it is still a folio without a pin count once we have a reference: then one
-        // addition is the pin.
-        if !folio.try_add(PIN_BIAS) {
-            return Err(Refusal::Reference);
-        }
-        if first.folio() == folio && !folio.has_pincount() {
-            check_longterm(folio, PIN_BIAS, flags)?;
-            return Ok((folio, 1));
-        }
-        // SAFETY: The references were taken above.
-        unsafe { folio.put_refs(PIN_BIAS) };
-    }
-    pin_in_steps(first, nr, flags)
-}
-
-/// A pin that takes references first, and makes them pins once it is known how.
-#[inline(always)]
-fn pin_in_steps(first: Page, nr: usize, flags: Flags) -> Result<(Folio, usize), Refusal> {
-    let (folio, nr) = get(first, first.folio(), nr)?;
+fn make_pins(folio: Folio, nr: usize, flags: Flags) -> Result<(), Refusal> {
     // CAST: As above.
     let refs = nr as i32;
 
-    check_longterm(folio, refs, flags)?;
+    if flags.contains(Flags::LONGTERM) {
+        check_longterm(folio, refs)?;
+    }
     if folio.has_pincount() {
         folio.add_pincount(refs);
     } else if !folio.try_add(refs * (PIN_BIAS - 1)) {
-        // It was large when we guessed, and is not any more. The folio has two pages at most, so
-        // that the product did not overflow.
-        // SAFETY: The references were taken above.
+        // A folio without a pin count has two pages at most, so that the product did not overflow.
+        // SAFETY: The references were taken by the caller.
         unsafe { folio.put_refs(refs) };
         return Err(Refusal::Reference);
     }
-    Ok((folio, nr))
+    Ok(())
 }
 
 /// A pin for long must not keep memory from moving that has to be movable: if it would, `refs`
 /// references are given back.
-#[inline(always)]
-fn check_longterm(folio: Folio, refs: i32, flags: Flags) -> Result<(), Refusal> {
-    if flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable() {
+#[cold]
+#[inline(never)]
+fn check_longterm(folio: Folio, refs: i32) -> Result<(), Refusal> {
+    if !folio.longterm_pinnable() {
         // SAFETY: The callers have taken these references just now.
         unsafe { folio.put_refs(refs) };
         return Err(Refusal::Longterm);
@@ -154,11 +198,12 @@ fn check_longterm(folio: Folio, refs: i32, flags: Flags) -> Result<(), Refusal> 
 /// # Safety
 ///
 /// The caller must own what it drops.
-#[inline]
-pub(crate) unsafe fn put(run: Run, nr: usize, flags: Flags) {
-    if run.held {
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn put<const PIN: bool>(run: Run, nr: usize) {
+    if run.is_held() {
         // SAFETY: By the precondition.
-        unsafe { drop_refs(run.folio, nr, flags) };
+        unsafe { drop_refs::<PIN>(run.folio(), nr) };
     }
 }
 
@@ -167,29 +212,28 @@ pub(crate) unsafe fn put(run: Run, nr: usize, flags: Flags) {
 /// # Safety
 ///
 /// The caller must own what it drops.
-pub(crate) unsafe fn release(page: Page, flags: Flags) {
-    let pinned = flags.contains(Flags::PIN);
-    if pinned && page.is_zero() {
+pub(crate) unsafe fn release<const PIN: bool>(page: Page) {
+    if PIN && page.is_zero() {
         return;
     }
 
     let folio = page.folio();
-    if pinned {
+    if PIN {
         folio.count_released(1);
     }
     // SAFETY: By the precondition.
-    unsafe { drop_refs(folio, 1, flags) };
+    unsafe { drop_refs::<PIN>(folio, 1) };
 }
 
 /// # Safety
 ///
 /// The caller must own references, or pins, to `nr` pages of the folio.
 #[inline(always)]
-unsafe fn drop_refs(folio: Folio, nr: usize, flags: Flags) {
+unsafe fn drop_refs<const PIN: bool>(folio: Folio, nr: usize) {
     // CAST: As above.
     let mut refs = nr as i32;
 
-    if flags.contains(Flags::PIN) {
+    if PIN {
         if folio.has_pincount() {
             folio.add_pincount(-refs);
         } else {

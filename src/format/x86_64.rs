@@ -46,7 +46,9 @@ pub(crate) enum X86_64 {}
 #[derive(Clone, Copy)]
 pub(crate) struct Rights {
     need: u64,
-    write: bool,
+    /// What an entry with key 0 is that may be accessed, without the bits that do not matter.
+    fast: u64,
+    forbidden: u32,
     pkru: u32,
 }
 
@@ -55,10 +57,15 @@ impl Rights {
     /// forbids access and a bit that forbids writing.
     #[inline]
     pub(crate) fn new(access: Access, pkru: u32) -> Self {
-        let write = access == Access::Write;
+        let (need, forbidden) = match access {
+            Access::Read => (PRESENT | USER, 0b01),
+            Access::Write => (PRESENT | USER | RW, 0b11),
+        };
         Self {
-            need: PRESENT | USER | if write { RW } else { 0 },
-            write,
+            need,
+            // If key 0 does not allow it, a value that no entry has.
+            fast: if pkru & forbidden == 0 { need } else { !0 },
+            forbidden,
             pkru,
         }
     }
@@ -67,8 +74,7 @@ impl Rights {
     #[inline(always)]
     fn key_allows(&self, raw: u64) -> bool {
         let key = ((raw & PKEY) >> PKEY_SHIFT) as u32;
-        let forbidden = if self.write { 0b11 } else { 0b01 };
-        (self.pkru >> (2 * key)) & forbidden == 0
+        self.pkru.wrapping_shr(2 * key) & self.forbidden == 0
     }
 }
 
@@ -122,7 +128,9 @@ impl Format for X86_64 {
     fn permitted(raw: u64, rights: Rights) -> bool {
         // A shadow stack page has RW clear and DIRTY set, and is refused for writing like any other
         // page with RW clear. A PROT_NONE page has PRESENT clear.
-        raw & (rights.need | SPECIAL) == rights.need && rights.key_allows(raw)
+        // Nearly all pages have key 0.
+        raw & (rights.need | SPECIAL | PKEY) == rights.fast
+            || raw & (rights.need | SPECIAL) == rights.need && rights.key_allows(raw)
     }
 
     #[cold]
@@ -144,9 +152,19 @@ impl Format for X86_64 {
 
     #[inline(always)]
     fn pfn(raw: u64, level: Level, geometry: &Geometry) -> Pfn {
+        let frame = raw & geometry.frame_mask();
         // The low bits of the address of a huge page are zero, except for _PAGE_PAT_LARGE.
-        let frame = raw & geometry.frame_mask() & !(geometry.size(level) as u64 - 1);
-        (frame >> geometry.page_shift()) as Pfn
+        let low = if level == Level::PTE {
+            0
+        } else {
+            geometry.size(level) as u64 - 1
+        };
+        ((frame & !low) >> PAGE_SHIFT) as Pfn
+    }
+
+    #[inline(always)]
+    fn page_shift(_geometry: &Geometry) -> u32 {
+        PAGE_SHIFT as u32
     }
 
     #[inline(always)]
@@ -157,7 +175,7 @@ impl Format for X86_64 {
     }
 
     #[inline(always)]
-    fn follows(prev: u64, next: u64, geometry: &Geometry) -> bool {
-        (prev.wrapping_add(geometry.page_size() as u64) ^ next) & !INSIGNIFICANT == 0
+    fn follows(prev: u64, next: u64, _geometry: &Geometry) -> bool {
+        (prev.wrapping_add(1 << PAGE_SHIFT) ^ next) & !INSIGNIFICANT == 0
     }
 }

@@ -3,58 +3,73 @@
 //! Consecutive entries of a table of pages, and the runs that they form.
 
 use super::{Format, Pages, BATCH};
-use crate::array_vec::ArrayVec;
+use crate::array_vec::{ArrayVec, Room};
 
-/// Pages of one folio that were grabbed.
-pub(super) struct Grabbed<P: Pages> {
-    pub(super) run: P::Run,
-    pub(super) nr: usize,
-}
-
-impl<P: Pages> Clone for Grabbed<P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P: Pages> Copy for Grabbed<P> {}
-
-/// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read.
+/// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read, and the
+/// runs of pages that were grabbed for them.
 ///
-/// A *run* is a part of them that maps consecutive pages: as the entries have it at first, and of
-/// one folio as soon as it is grabbed. Runs are all that the walk handles; on scattered memory each
-/// of them has one entry.
-pub(super) struct Batch<F: Format, P: Pages> {
-    raws: ArrayVec<F::Raw, BATCH>,
-    /// Bit `i` is set where entry `i` does not continue what is in front of it.
-    starts: u64,
-    grabbed: ArrayVec<Grabbed<P>, BATCH>,
+/// On scattered memory each run has one entry, and nothing is written down of its length.
+pub(super) struct Batch<'a, F: Format, P: Pages> {
+    raws: ArrayVec<'a, F::Raw, BATCH>,
+    runs: ArrayVec<'a, P::Run, BATCH>,
+    /// Bit `i` is set where entry `i` continues the run in front of it.
+    continues: u64,
 }
 
-const _: () = assert!(BATCH <= u64::BITS as usize);
+const _: () = assert!(BATCH < u64::BITS as usize);
 
-impl<F: Format, P: Pages> Batch<F, P> {
+impl<'a, F: Format, P: Pages> Batch<'a, F, P> {
     #[inline(always)]
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(
+        raws: &'a mut Room<F::Raw, BATCH>,
+        runs: &'a mut Room<P::Run, BATCH>,
+    ) -> Self {
         Self {
-            raws: ArrayVec::new(),
-            starts: 0,
-            grabbed: ArrayVec::new(),
+            raws: ArrayVec::new(raws),
+            runs: ArrayVec::new(runs),
+            continues: 0,
         }
     }
 
     #[inline(always)]
     pub(super) fn clear(&mut self) {
         self.raws.clear();
-        self.starts = 0;
-        self.grabbed.clear();
+        self.runs.clear();
+        self.continues = 0;
     }
 
-    /// Appends an entry that continues the run of the one before, or starts a new one.
+    /// Number of entries.
     #[inline(always)]
-    pub(super) fn push(&mut self, raw: F::Raw, starts_run: bool) {
-        self.starts |= u64::from(starts_run) << self.raws.len();
+    pub(super) fn len(&self) -> usize {
+        self.raws.len()
+    }
+
+    /// Appends an entry.
+    #[inline(always)]
+    pub(super) fn push(&mut self, raw: F::Raw) {
         self.raws.push(raw);
+    }
+
+    /// Drops the entries from number `len` on, for which nothing was grabbed.
+    #[inline(always)]
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.raws.truncate(len);
+    }
+
+    /// The run that is to be pushed next has the `nr` entries from number `at` on, and there are
+    /// none behind it.
+    #[inline(always)]
+    pub(super) fn mark_run(&mut self, at: usize, nr: usize) {
+        let ends = |nr: usize| 1u64.wrapping_shl(at.wrapping_add(nr) as u32);
+
+        self.continues |= ends(nr).wrapping_sub(ends(1));
+        self.truncate(at.wrapping_add(nr));
+    }
+
+    /// Appends what was grabbed for a run.
+    #[inline(always)]
+    pub(super) fn push_run(&mut self, run: P::Run) {
+        self.runs.push(run);
     }
 
     /// The entries.
@@ -63,24 +78,21 @@ impl<F: Format, P: Pages> Batch<F, P> {
         self.raws.as_slice()
     }
 
-    /// Number of entries from `index` on that map consecutive pages.
-    #[inline(always)]
-    pub(super) fn run_len(&self, index: usize) -> usize {
-        // No bit is left where `index` is the last of 64: shift in two steps.
-        let behind = (self.starts >> index) >> 1;
-        let to_end = self.raws.len() - index;
-        ((behind.trailing_zeros() as usize) + 1).min(to_end)
-    }
-
-    /// Appends pages that were grabbed, which the entries behind the last ones map.
-    #[inline(always)]
-    pub(super) fn push_grabbed(&mut self, run: P::Run, nr: usize) {
-        self.grabbed.push(Grabbed { run, nr });
-    }
-
     /// What was grabbed, in the order of the entries.
     #[inline(always)]
-    pub(super) fn grabbed(&self) -> &[Grabbed<P>] {
-        self.grabbed.as_slice()
+    pub(super) fn runs(&self) -> &[P::Run] {
+        self.runs.as_slice()
+    }
+
+    /// Whether no run has more than one entry.
+    #[inline(always)]
+    pub(super) fn is_scattered(&self) -> bool {
+        self.continues == 0
+    }
+
+    /// Length of the run that begins with entry `at`.
+    #[inline(always)]
+    pub(super) fn run_len(&self, at: usize) -> usize {
+        (self.continues.wrapping_shr(at as u32) >> 1).trailing_ones() as usize + 1
     }
 }

@@ -20,7 +20,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         }
 
         let size = geometry.size(level);
-        let offset = (self.addr & (size - 1)) >> geometry.page_shift();
+        let offset = (self.addr & (size - 1)).wrapping_shr(F::page_shift(geometry));
         let want = self.pages_to((self.addr | (size - 1)).wrapping_add(1));
         let first = F::pfn(raw, level, geometry) + offset;
         let (run, grabbed) = match self.pages.grab(first, want) {
@@ -41,7 +41,8 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             return ControlFlow::Break(Refusal::Changed);
         }
         if verdict.pages > 0 {
-            self.keep(run, verdict.pages);
+            self.pages.keep(run, verdict.pages);
+            self.kept(verdict.pages);
         }
         if verdict.pages < grabbed {
             self.waste(run, verdict.pages, grabbed - verdict.pages);

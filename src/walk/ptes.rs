@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries of a table of pages: collect, grab, look again, ask, keep.
+//! Entries of a table of pages: grab, look again, ask, keep.
 
-use super::batch::Grabbed;
-use super::{ControlFlow, Format, Level, Pages, Path, Refusal, Table, Walker, BATCH};
+use super::batch::Batch;
+use super::{ControlFlow, Format, Level, NotSingle, Pages, Path, Refusal, Table, Walker, BATCH};
+use crate::array_vec::Room;
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
     /// Gets the pages of the table that `path` leads to, from `self.addr` on.
@@ -13,99 +14,90 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         let mut index = geometry.index(Level::PTE, self.addr);
         let left = geometry.entries(Level::PTE) - index;
         let mut left = left.min(self.pages_to(0)).min(self.budget);
+        let (mut raws, mut runs) = (Room::new(), Room::new());
+        let mut batch = Batch::new(&mut raws, &mut runs);
 
         while left > 0 && self.pages.has_room() {
-            let refused = self.collect(path, index, left.min(BATCH));
-            let (grabbed, refused) = self.grab(refused);
+            let refused = self.grab(&mut batch, path, index, left.min(BATCH));
 
             self.pages.barrier_after_grab();
 
-            let (unchanged, refused) = self.look_again(path, index, grabbed, refused);
-            let (kept, refused) = self.ask(path, index, unchanged, refused);
+            let (unchanged, refused) = look_again(&batch, path, index, refused);
+            let (kept, refused) = self.ask(&batch, path, index, unchanged, refused);
+            self.kept(kept);
             if let Some(refusal) = refused {
                 return ControlFlow::Break(refusal);
             }
-            index += kept;
             left -= kept;
+            index += kept;
         }
         ControlFlow::Continue(())
     }
 
-    /// Reads up to `max` entries into the batch, and finds the runs among them. Returns why it
-    /// stopped before, if it did.
+    /// Reads up to `max` entries from number `index` on into the batch, and takes references for the runs
+    /// that they form. Returns why it stopped before, if it did.
     #[inline(always)]
-    fn collect<T: Table>(
+    fn grab<T: Table>(
         &mut self,
+        batch: &mut Batch<'_, F, P>,
         path: &Path<F, T>,
         index: usize,
         max: usize,
     ) -> Option<Refusal> {
         let (geometry, rights) = (self.range.geometry, self.range.rights);
+        let mut refused = None;
 
-        self.batch.clear();
-        let mut prev = None;
-        for i in 0..max {
-            let raw = Self::load(path, index + i);
-            let follows = prev.is_some_and(|prev| F::follows(prev, raw, geometry));
+        batch.clear();
+        while batch.len() < max {
+            let at = batch.len();
+            let raw = load(path, index, at);
 
-            // What follows a permitted entry is permitted.
-            if !follows && !F::permitted(raw, rights) {
-                self.budget -= i + 1;
-                return Some(F::refusal(raw, rights));
+            if !F::permitted(raw, rights) {
+                refused = Some(F::refusal(raw, rights));
+                break;
             }
-            self.batch.push(raw, !follows);
-            prev = Some(raw);
-        }
-        self.budget -= max;
-        None
-    }
+            batch.push(raw);
 
-    /// Takes references for the runs of the batch. Returns the number of entries whose pages it has.
-    #[inline(always)]
-    fn grab(&mut self, mut refused: Option<Refusal>) -> (usize, Option<Refusal>) {
-        let mut done = 0;
+            let page = F::pfn(raw, Level::PTE, geometry);
+            let most = match self.pages.grab_single(page) {
+                Ok(run) => {
+                    batch.push_run(run);
+                    continue;
+                }
+                Err(NotSingle::Large(most)) => most,
+                Err(NotSingle::Refused(refusal)) => {
+                    batch.truncate(at);
+                    refused = Some(refusal);
+                    break;
+                }
+            };
 
-        while let Some(&raw) = self.batch.raws().get(done) {
-            let first = F::pfn(raw, Level::PTE, self.range.geometry);
-
-            match self.pages.grab(first, self.batch.run_len(done)) {
+            // Look for more of the folio, and take all the references at once.
+            let end = max.min(at.saturating_add(most));
+            let mut prev = raw;
+            while batch.len() < end {
+                let next = load(path, index, batch.len());
+                // What follows a permitted entry is permitted.
+                if !F::follows(prev, next, geometry) {
+                    break;
+                }
+                batch.push(next);
+                prev = next;
+            }
+            match self.pages.grab(page, batch.len().wrapping_sub(at)) {
                 Ok((run, nr)) => {
-                    self.batch.push_grabbed(run, nr);
-                    done += nr;
+                    batch.mark_run(at, nr);
+                    batch.push_run(run);
                 }
                 Err(refusal) => {
+                    batch.truncate(at);
                     refused = Some(refusal);
                     break;
                 }
             }
         }
-        (done, refused)
-    }
-
-    /// The second look: how many of the `grabbed` entries are, with their parents, as they were.
-    #[inline(always)]
-    fn look_again<T: Table>(
-        &self,
-        path: &Path<F, T>,
-        index: usize,
-        grabbed: usize,
-        refused: Option<Refusal>,
-    ) -> (usize, Option<Refusal>) {
-        let unchanged = if path.unchanged() {
-            let raws = self.batch.raws().iter().take(grabbed);
-
-            raws.enumerate()
-                .take_while(|&(i, &raw)| Self::load(path, index + i) == raw)
-                .count()
-        } else {
-            0
-        };
-
-        if unchanged < grabbed {
-            (unchanged, Some(Refusal::Changed))
-        } else {
-            (grabbed, refused)
-        }
+        self.budget -= batch.len() + usize::from(refused.is_some());
+        refused
     }
 
     /// Asks about the folios of the first `unchanged` entries, keeps what may be kept, and gives
@@ -113,81 +105,120 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     #[inline(always)]
     fn ask<T: Table>(
         &mut self,
+        batch: &Batch<'_, F, P>,
         path: &Path<F, T>,
         index: usize,
         unchanged: usize,
         mut refused: Option<Refusal>,
     ) -> (usize, Option<Refusal>) {
-        let mut done = 0;
-        let mut runs = 0;
+        let mut done = if batch.is_scattered() {
+            self.keep_singles(batch, unchanged)
+        } else {
+            0
+        };
+        let mut runs = batch.runs().iter().skip(done);
 
-        while let Some(&Grabbed { run, nr }) = self.batch.grabbed().get(runs) {
-            let asked = nr.min(unchanged - done);
-            let (allowed, refusal) = if asked > 0 {
-                self.ask_run(path, index, done, run, asked)
-            } else {
-                (0, None)
+        while done < unchanged {
+            let (Some(&run), Some(&raw)) = (runs.next(), batch.raws().get(done)) else {
+                break;
             };
+            let nr = batch.run_len(done).min(unchanged - done);
+            let verdict = self.pages.verdict(run, nr, F::writable(raw));
 
-            if allowed > 0 {
-                self.keep(run, allowed);
-            }
-            refused = refusal.or(refused);
-            done += allowed;
-            runs += 1;
-            if allowed < nr {
-                self.give_back(run, allowed, nr, runs);
+            if verdict.look_again && !still_maps(batch.raws(), path, index, done, nr) {
+                refused = Some(Refusal::Changed);
                 break;
             }
+            if verdict.pages > 0 {
+                self.pages.keep(run, verdict.pages);
+                done += verdict.pages;
+            }
+            if verdict.pages < nr {
+                refused = verdict.refusal;
+                break;
+            }
+        }
+        if done < batch.len() {
+            self.waste_from(batch, done);
         }
         (done, refused)
     }
 
-    /// How many of the first `nr` pages of a run may be kept; entry `done` of the batch, `index` of
-    /// the table plus as many, maps the first of them.
+    /// Keeps single pages up to the first that is not simply allowed.
     #[inline(always)]
-    fn ask_run<T: Table>(
-        &self,
-        path: &Path<F, T>,
-        index: usize,
-        done: usize,
-        run: P::Run,
-        nr: usize,
-    ) -> (usize, Option<Refusal>) {
-        let raws = self.batch.raws().get(done..done + nr).unwrap_or(&[]);
-        let writable = raws.first().is_some_and(|&raw| F::writable(raw));
-        let verdict = self.pages.verdict(run, nr, writable);
+    fn keep_singles(&mut self, batch: &Batch<'_, F, P>, unchanged: usize) -> usize {
+        let runs = batch.runs().get(..unchanged).unwrap_or(&[]);
+        let raws = batch.raws().get(..unchanged).unwrap_or(&[]);
 
-        if verdict.look_again && !Self::still_maps(path, index + done, raws) {
-            return (0, Some(Refusal::Changed));
-        }
-        (verdict.pages, verdict.refusal)
+        runs.iter()
+            .zip(raws)
+            .take_while(|&(&run, &raw)| self.pages.keep_single(run, F::writable(raw)))
+            .count()
     }
 
-    /// A third look, at the entries of a run, from number `index` of the table. It is needed only
-    /// where the answer about the folio depends on its being mapped.
-    #[cold]
-    fn still_maps<T: Table>(path: &Path<F, T>, index: usize, raws: &[F::Raw]) -> bool {
-        let mut raws = raws.iter().enumerate();
+    /// Gives back what was grabbed for the entries from number `from` on.
+    #[inline(always)]
+    fn waste_from(&mut self, batch: &Batch<'_, F, P>, from: usize) {
+        let mut at = 0;
 
-        path.unchanged() && raws.all(|(i, &raw)| Self::load(path, index + i) == raw)
-    }
+        for &run in batch.runs() {
+            let nr = batch.run_len(at);
+            let kept = from.saturating_sub(at).min(nr);
 
-    /// Gives back the pages of a run from number `from` of `nr` on, and all of the runs behind it.
-    #[cold]
-    fn give_back(&mut self, run: P::Run, from: usize, nr: usize, mut next: usize) {
-        self.waste(run, from, nr - from);
-        while let Some(&Grabbed { run, nr }) = self.batch.grabbed().get(next) {
-            self.waste(run, 0, nr);
-            next += 1;
+            if kept < nr {
+                self.waste(run, kept, nr - kept);
+            }
+            at += nr;
         }
     }
+}
 
-    /// Reads entry `index` of the table, which the callers have made sure that it has.
-    #[inline(always)]
-    fn load<T: Table>(path: &Path<F, T>, index: usize) -> F::Raw {
-        // SAFETY: `path` leads to a table of pages, for this is never called for others, and
-        // `ptes()` limits what it looks at to the entries of such a table.
-        F::load(unsafe { path.table().slot(index) })
+/// The second look: how many of the entries are, with their parents, as they were.
+#[inline(always)]
+fn look_again<F: Format, P: Pages, T: Table>(
+    batch: &Batch<'_, F, P>,
+    path: &Path<F, T>,
+    index: usize,
+    refused: Option<Refusal>,
+) -> (usize, Option<Refusal>) {
+    let raws = batch.raws();
+    let unchanged = if path.unchanged() {
+        raws.iter()
+            .enumerate()
+            .take_while(|&(i, &raw)| load(path, index, i) == raw)
+            .count()
+    } else {
+        0
+    };
+
+    if unchanged < raws.len() {
+        (unchanged, Some(Refusal::Changed))
+    } else {
+        (unchanged, refused)
     }
+}
+
+/// A third look, at `nr` of the entries from number `done` on. It is needed only where the answer
+/// about the folio depends on its being mapped.
+#[cold]
+#[inline(never)]
+fn still_maps<F: Format, T: Table>(
+    raws: &[F::Raw],
+    path: &Path<F, T>,
+    index: usize,
+    done: usize,
+    nr: usize,
+) -> bool {
+    let mut raws = raws.iter().enumerate().skip(done).take(nr);
+
+    path.unchanged() && raws.all(|(i, &raw)| load(path, index, i) == raw)
+}
+
+/// Reads the entry `nr` behind number `index` of the table, which the callers have made sure that it
+/// has.
+#[inline(always)]
+fn load<F: Format, T: Table>(path: &Path<F, T>, index: usize, nr: usize) -> F::Raw {
+    // SAFETY: `path` leads to a table of pages, for this is never called for others, and `ptes()`
+    // limits what is looked at to the entries of such a table.
+    F::load(unsafe { path.table().slot(index.wrapping_add(nr)) })
 }
