@@ -10,10 +10,10 @@ use core::sync::atomic::{compiler_fence, Ordering};
 use kernel::bindings;
 use kernel::types::NotThreadSafe;
 
-#[cfg(CONFIG_X86_PAE)]
-use crate::format::x86_pae::{Rights, X86Pae};
 #[cfg(CONFIG_X86_64)]
 use crate::format::x86_64::{Rights, X86_64};
+#[cfg(CONFIG_X86_PAE)]
+use crate::format::x86_pae::{Rights, X86Pae};
 
 /// The shape of the tables of this machine.
 ///
