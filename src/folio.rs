@@ -80,16 +80,9 @@ impl Page {
     /// Without a reference, the answer is a guess.
     #[inline(always)]
     fn single_folio(self) -> Option<Folio> {
-        // SAFETY: By the type invariant this is a page, whose head and tail bits may be looked at.
-        let single = unsafe { !PageCompound(self.as_ptr()) };
+        let folio = self.folio();
 
-        // INVARIANT: Such a page is a folio, as of now.
-        single.then_some(Folio(self.0.cast()))
-    }
-
-    #[inline(always)]
-    fn is_tail(self) -> bool {
-        unsafe { (self.as_ptr() as *const usize).add(1).read_volatile() & 1 != 0 }
+        (folio.0.cast() == self.0 && !folio.is_large()).then_some(folio)
     }
 
     /// Whether it is the page full of zeros, which is never freed and never pinned.
@@ -98,12 +91,6 @@ impl Page {
         // SAFETY: By the type invariant this is a page.
         unsafe { bindings::is_zero_page(self.as_ptr()) }
     }
-}
-
-#[inline(always)]
-unsafe fn PageCompound(page: *mut page) -> bool {
-    let p = page as *const usize;
-    unsafe { p.read_volatile() & 0x40 != 0 || p.add(1).read_volatile() & 1 != 0 }
 }
 
 impl Folio {

@@ -27,7 +27,7 @@ const PIN_BIAS: i32 = bindings::GUP_PIN_COUNTING_BIAS as i32;
 /// # Invariants
 ///
 /// The address, without [`TAGS`](Run::TAGS), is that of a [`Page`]. Without any of them, the page is
-/// a folio of its own for as long as the reference is held.
+/// a folio of its own, or the head of one, for as long as the reference is held.
 #[derive(Clone, Copy)]
 pub(crate) struct Run(NonNull<u8>);
 
@@ -58,7 +58,7 @@ impl Run {
         Page(unsafe { NonNull::new_unchecked(page.cast()) })
     }
 
-    /// The page, if it is a folio of its own and held.
+    /// The page as a folio, unless the run may be more than that, or is not held.
     #[inline(always)]
     pub(crate) fn single(self) -> Option<(Page, Folio)> {
         // INVARIANT: By the type invariant.
@@ -92,13 +92,13 @@ pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<R
     }
 
     // Guess that it is still a folio of its own once we have a reference: then one addition is the
-    // pin.
+    // pin. Should it be the head of a folio by then, a single reference is one to that folio; and it
+    // cannot be a tail, for these have a count of zero.
     let refs = if PIN { PIN_BIAS } else { 1 };
     if !folio.try_add(refs) {
         return Err(NotSingle::Refused(Refusal::Reference));
     }
-    // A single reference is one to the folio that the page is the head of, if it is one.
-    if (PIN && folio.is_large()) || page.is_tail() {
+    if PIN && folio.is_large() {
         // SAFETY: The references were taken above.
         unsafe { folio.put_refs(refs) };
         return Err(NotSingle::Large(1));

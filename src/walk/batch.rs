@@ -13,10 +13,10 @@ pub(super) struct Batch<'a, F: Format, P: Pages> {
     raws: ArrayVec<'a, F::Raw, BATCH>,
     runs: ArrayVec<'a, P::Run, BATCH>,
     /// Bit `i` is set where entry `i` continues the run in front of it.
-    continues: u64,
+    continues: u32,
 }
 
-const _: () = assert!(BATCH < u64::BITS as usize);
+const _: () = assert!(BATCH <= u32::BITS as usize);
 
 impl<'a, F: Format, P: Pages> Batch<'a, F, P> {
     #[inline(always)]
@@ -60,9 +60,9 @@ impl<'a, F: Format, P: Pages> Batch<'a, F, P> {
     /// none behind it.
     #[inline(always)]
     pub(super) fn mark_run(&mut self, at: usize, nr: usize) {
-        let ends = |nr: usize| 1u64.wrapping_shl(at.wrapping_add(nr) as u32);
+        let behind_first = 1u32.wrapping_shl(nr as u32 - 1).wrapping_sub(1);
 
-        self.continues |= ends(nr).wrapping_sub(ends(1));
+        self.continues |= behind_first.wrapping_shl(at as u32 + 1);
         self.truncate(at.wrapping_add(nr));
     }
 
