@@ -46,6 +46,8 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     ) -> Option<Refusal> {
         let (geometry, rights) = (self.range.geometry, self.range.rights);
         let mut refused = None;
+        // Entries that were read and are not part of the batch.
+        let mut behind = 0;
 
         batch.clear();
         while batch.len() < max {
@@ -54,6 +56,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
 
             if !F::permitted(raw, rights) {
                 refused = Some(F::refusal(raw, rights));
+                behind = 1;
                 break;
             }
             batch.push(raw);
@@ -68,6 +71,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
                 Err(NotSingle::Refused(refusal)) => {
                     batch.truncate(at);
                     refused = Some(refusal);
+                    behind = 1;
                     break;
                 }
             };
@@ -90,13 +94,15 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
                     batch.push_run(run);
                 }
                 Err(refusal) => {
+                    // With the one that does not follow, if there is one.
+                    behind = end.min(batch.len() + 1) - at;
                     batch.truncate(at);
                     refused = Some(refusal);
                     break;
                 }
             }
         }
-        self.budget -= batch.len() + usize::from(refused.is_some());
+        self.budget -= batch.len() + behind;
         refused
     }
 

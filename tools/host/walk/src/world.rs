@@ -10,7 +10,7 @@ use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::memory::Memory;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
-use crate::walk::{NotSingle, self, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
+use crate::walk::{self, NotSingle, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
 use std::cell::RefCell;
 
 /// What the walk is about to do.
@@ -29,6 +29,8 @@ pub(crate) enum Event {
         nr: usize,
     },
     Barrier,
+    /// Whether a single page is simply allowed.
+    AskSingle,
     Verdict {
         first: Pfn,
     },
@@ -371,7 +373,9 @@ impl<W: Watcher> Pages for Taker<'_, W> {
     }
 
     fn keep_single(&mut self, page: Pfn, writable: bool) -> bool {
-        let verdict = self.verdict(page, 1, writable);
+        self.watched.before(Event::AskSingle);
+        let unshare = self.request.unshares(writable);
+        let verdict = self.watched.world.folios.borrow().verdict(page, 1, unshare);
         let simply = verdict.pages == 1 && !verdict.look_again;
 
         if simply {
