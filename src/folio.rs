@@ -146,16 +146,19 @@ impl Folio {
         unsafe { bindings::folio_has_pincount(self.as_ptr()) }
     }
 
-    /// Adds `refs` references, unless the folio is free or frozen, or the count has run over.
+    /// Adds `refs` references, unless the folio is free or frozen, or the count would run over.
     #[inline(always)]
     fn try_add(self, refs: i32) -> bool {
         // SAFETY: The type invariant; the count of a `struct page` may be tried at any time.
         unsafe {
-            // A count that is negative is somebody's attack, and is left alone while there is still
-            // half of its range to go: see commit 8fde12ca79af ("mm: prevent get_user_pages() from
-            // overflowing page refcount").
-            bindings::folio_ref_count(self.as_ptr()) > 0
-                && bindings::folio_ref_try_add(self.as_ptr(), refs)
+            let count = bindings::folio_ref_count(self.as_ptr());
+            // A count that has gone negative, or would, is somebody's attack: see commit
+            // 8fde12ca79af ("mm: prevent get_user_pages() from overflowing page refcount"). Less
+            // one and without a sign, what is not positive is too large as well.
+            if count.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {
+                return false;
+            }
+            bindings::folio_ref_try_add(self.as_ptr(), refs)
         }
     }
 
@@ -176,7 +179,7 @@ impl Folio {
         unsafe { bindings::atomic_add(pins, bindings::folio_pincount(self.as_ptr())) }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn longterm_pinnable(self) -> bool {
         // SAFETY: We hold references to the folio.
         unsafe { bindings::folio_is_longterm_pinnable(self.as_ptr()) }

@@ -8,7 +8,7 @@ use crate::folio::{self, Folio, Page, Run};
 use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
-use crate::walk::{NotSingle, Pages, Verdict, BATCH};
+use crate::walk::{Pages, Verdict, BATCH};
 use core::mem::MaybeUninit;
 use kernel::bindings;
 
@@ -169,7 +169,7 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
     type Run = Run;
 
     #[inline(always)]
-    fn grab_single(&mut self, page: Pfn) -> Result<Run, NotSingle> {
+    fn grab_single(&mut self, page: Pfn) -> Result<Run, usize> {
         // SAFETY: The walk has the number from an entry that maps memory which is not special.
         folio::grab_single::<PIN>(unsafe { Page::new(page) }, self.flags)
     }

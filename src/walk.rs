@@ -90,8 +90,10 @@ pub(crate) trait Pages {
     /// A run of pages of one folio which were grabbed.
     type Run: Copy;
 
-    /// Takes a reference (or a pin) to a page, if it is a folio of its own.
-    fn grab_single(&mut self, page: Pfn) -> Result<Self::Run, NotSingle>;
+    /// Takes a reference (or a pin) to a page, if it is a folio of its own and nothing speaks
+    /// against it. If not, returns how many pages of its folio there may be from there on, for
+    /// [`grab`](Self::grab); at least one.
+    fn grab_single(&mut self, page: Pfn) -> Result<Self::Run, usize>;
 
     /// Takes a reference (or a pin) for each page of the longest part of the run of `nr` pages from
     /// `first`, from its start, that lies in one folio. Returns it with its length in pages, which
@@ -120,14 +122,6 @@ pub(crate) trait Pages {
 
     /// Called behind each section, with interrupts on as they were.
     fn section_ended(&mut self);
-}
-
-/// Why [`Pages::grab_single`] takes no reference.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum NotSingle {
-    /// The page seems to be part of a larger folio, with this many pages from there on.
-    Large(usize),
-    Refused(Refusal),
 }
 
 /// What is known of a folio whose pages were grabbed.

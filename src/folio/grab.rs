@@ -12,7 +12,6 @@
 use super::{Folio, Page};
 use crate::refusal::Refusal;
 use crate::request::Flags;
-use crate::walk::NotSingle;
 use core::ptr::NonNull;
 use kernel::bindings;
 
@@ -78,33 +77,31 @@ impl Run {
     }
 }
 
-/// Takes a reference, or a pin, to a page that is a folio of its own. If it is not, tells how many
-/// pages of the folio there may be from this one on.
+/// Takes a reference, or a pin, to a page that is a folio of its own. If it is not, or if there is
+/// anything else, leaves it to [`grab`] and tells how many pages of its folio there may be from
+/// this one on.
 ///
 /// Context: interrupts off, between the two looks at the entries.
 #[inline(always)]
-pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<Run, NotSingle> {
+pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<Run, usize> {
     let Some(folio) = page.single_folio() else {
-        return Err(NotSingle::Large(page.folio().guess_pages_from(page)));
+        return Err(page.folio().guess_pages_from(page));
     };
     if PIN && page.is_zero() {
         return Ok(Run::new(page, Run::ZERO));
     }
 
     // Guess that it is still a folio of its own once we have a reference: then one addition is the
-    // pin. Should it be the head of a folio by then, a single reference is one to that folio; and it
-    // cannot be a tail, for these have a count of zero.
+    // pin. It cannot be a tail by then, for these have a count of zero. Should it be a head, a
+    // single reference is one to its folio.
     let refs = if PIN { PIN_BIAS } else { 1 };
     if !folio.try_add(refs) {
-        return Err(NotSingle::Refused(Refusal::Reference));
+        return Err(1);
     }
-    if PIN && folio.is_large() {
+    if (PIN && folio.is_large()) || (flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable()) {
         // SAFETY: The references were taken above.
         unsafe { folio.put_refs(refs) };
-        return Err(NotSingle::Large(1));
-    }
-    if flags.contains(Flags::LONGTERM) {
-        check_longterm(folio, refs).map_err(NotSingle::Refused)?;
+        return Err(1);
     }
     // INVARIANT: The page is a folio of its own, or its head, and we hold a reference.
     Ok(Run::new(page, 0))
@@ -166,8 +163,11 @@ fn make_pins(folio: Folio, nr: usize, flags: Flags) -> Result<(), Refusal> {
     // CAST: As above.
     let refs = nr as i32;
 
-    if flags.contains(Flags::LONGTERM) {
-        check_longterm(folio, refs)?;
+    // A pin for long must not keep memory from moving that has to be movable.
+    if flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable() {
+        // SAFETY: The references were taken by the caller.
+        unsafe { folio.put_refs(refs) };
+        return Err(Refusal::Longterm);
     }
     if folio.has_pincount() {
         folio.add_pincount(refs);
@@ -176,19 +176,6 @@ fn make_pins(folio: Folio, nr: usize, flags: Flags) -> Result<(), Refusal> {
         // SAFETY: The references were taken by the caller.
         unsafe { folio.put_refs(refs) };
         return Err(Refusal::Reference);
-    }
-    Ok(())
-}
-
-/// A pin for long must not keep memory from moving that has to be movable: if it would, `refs`
-/// references are given back.
-#[cold]
-#[inline(never)]
-fn check_longterm(folio: Folio, refs: i32) -> Result<(), Refusal> {
-    if !folio.longterm_pinnable() {
-        // SAFETY: The callers have taken these references just now.
-        unsafe { folio.put_refs(refs) };
-        return Err(Refusal::Longterm);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Entries of a table of pages: grab, look again, ask, keep.
 
 use super::batch::Batch;
-use super::{ControlFlow, Format, Level, NotSingle, Pages, Path, Refusal, Table, Walker, BATCH};
+use super::{ControlFlow, Format, Level, Pages, Path, Refusal, Table, Walker, BATCH};
 use crate::array_vec::Room;
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
@@ -67,13 +67,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
                     batch.push_run(run);
                     continue;
                 }
-                Err(NotSingle::Large(most)) => most,
-                Err(NotSingle::Refused(refusal)) => {
-                    batch.truncate(at);
-                    refused = Some(refusal);
-                    behind = 1;
-                    break;
-                }
+                Err(most) => most,
             };
 
             // Look for more of the folio, and take all the references at once.

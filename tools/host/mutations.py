@@ -76,10 +76,7 @@ MUTATIONS = [
              "self.waste(run, verdict.pages, grabbed - verdict.pages);", ""),
     Mutation("pages: a change does not stop the walk", PTES,
              "(unchanged, Some(Refusal::Changed))", "(unchanged, refused)"),
-    Mutation("single pages: refused reference is forgotten", PTES,
-             """                    refused = Some(refusal);
-                    behind = 1;""", "                    behind = 1;"),
-    Mutation("runs: refused reference is forgotten", PTES,
+    Mutation("pages: refused reference is forgotten", PTES,
              """                    batch.truncate(at);
                     refused = Some(refusal);
                     break;""", """                    batch.truncate(at);
@@ -220,28 +217,33 @@ MUTATIONS = [
     # References and pins, on both kinds of machines.
     Mutation("grab: two pages with the bias of one", GRAB,
              "folio.try_add(refs * (PIN_BIAS - 1))", "folio.try_add(PIN_BIAS - refs)"),
-    Mutation("grab: pin count where there is none", GRAB, """    check_longterm(folio, refs, flags)?;
-    if folio.has_pincount() {""", """    check_longterm(folio, refs, flags)?;
-    if folio.is_large() {"""),
+    Mutation("grab: pin count where there is none", GRAB, """    if folio.has_pincount() {
+        folio.add_pincount(refs);""", """    if folio.is_large() {
+        folio.add_pincount(refs);"""),
     Mutation("grab: put as if there was a pin count", GRAB,
              "if folio.has_pincount() { folio.add_pincount(-refs);",
              "if folio.is_large() { folio.add_pincount(-refs);"),
     Mutation("grab: the bias is not put", GRAB, "refs *= PIN_BIAS;", "refs *= 1;"),
     Mutation("grab: the folio is not looked up again", GRAB, "if now == folio {",
              "if now == folio || true {"),
-    Mutation("grab: a guess is not looked at again", GRAB,
-             "if first.folio() == folio && !folio.has_pincount() {",
-             "if !folio.has_pincount() {"),
+    Mutation("grab: a guess is not looked at again", GRAB, "(PIN && folio.is_large()) ||", ""),
     Mutation("grab: a guess keeps its references", GRAB, """        // SAFETY: The references were taken above.
-        unsafe { folio.put_refs(PIN_BIAS) };""", ""),
+        unsafe { folio.put_refs(refs) };
+        return Err(1);""", "return Err(1);"),
+    Mutation("grab: single page although it is a head", FOLIO, "&& !folio.is_large())", ")"),
+    Mutation("grab: tag of a large folio forgotten", GRAB, "Run::new(first, Run::LARGE)",
+             "Run::new(first, 0)"),
     Mutation("grab: references beyond the folio", GRAB, "if in_folio < refs {",
              "if in_folio < refs && false {"),
-    Mutation("grab: the page of zeros is pinned", GRAB, "let held = !(pin_it && first.is_zero());",
-             "let held = true;"),
+    Mutation("grab: the page of zeros is pinned", GRAB, """    if PIN && page.is_zero() {""",
+             "if false {"),
+    Mutation("grab: single memory that must move is pinned for long", GRAB,
+             "|| (flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable())", ""),
     Mutation("grab: memory that must move is pinned for long", GRAB,
-             "if flags.contains(Flags::LONGTERM) &&", "if false &&"),
-    Mutation("counts may overflow", FOLIO, "if count <= 0 || count > i32::MAX - refs {",
-             "if count <= 0 {"),
+             "if flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable() {", "if false {"),
+    Mutation("counts may overflow", FOLIO,
+             "if count.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {", "if count <= 0 {"),
     Mutation("negative counts are added to", FOLIO,
-             "if count <= 0 || count > i32::MAX - refs {", "if count > i32::MAX - refs {"),
+             "if count.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {",
+             "if count > i32::MAX - refs {"),
 ]

@@ -69,7 +69,10 @@ pub unsafe fn PageAnonExclusive(_: *const page) -> bool {
 }
 
 pub unsafe fn folio_test_large(folio: *const folio) -> bool {
-    call(|machine| machine.folio(number(folio)).order > 0)
+    call(|machine| {
+        let number = number(folio);
+        machine.head(number) == number && machine.folio(number).order > 0
+    })
 }
 
 pub unsafe fn folio_test_hugetlb(_: *const folio) -> bool {
@@ -87,7 +90,7 @@ pub unsafe fn folio_nr_pages(folio: *const folio) -> usize {
 }
 
 pub unsafe fn folio_page_idx(folio: *const folio, page: *const page) -> usize {
-    number(page) - number(folio)
+    number(page).wrapping_sub(number(folio))
 }
 
 pub unsafe fn folio_nid(_: *const folio) -> i32 {
@@ -103,7 +106,10 @@ pub unsafe fn folio_is_longterm_pinnable(folio: *mut folio) -> bool {
 }
 
 pub unsafe fn folio_ref_count(folio: *const folio) -> i32 {
-    call(|machine| machine.folio(number(folio)).refs)
+    call(|machine| match number(folio) {
+        number if machine.head(number) == number => machine.folio(number).refs,
+        _ => 0,
+    })
 }
 
 pub unsafe fn folio_ref_try_add(folio: *mut folio, count: i32) -> bool {
@@ -111,9 +117,10 @@ pub unsafe fn folio_ref_try_add(folio: *mut folio, count: i32) -> bool {
 }
 
 fn add(machine: &mut Machine, head: usize, count: i32) -> bool {
+    let is_tail = machine.head(head) != head;
     let folio = machine.folio(head);
     assert!(count > 0, "{count} references are taken");
-    if folio.refs == 0 {
+    if is_tail || folio.refs == 0 {
         return false;
     }
     folio.refs = folio.refs.checked_add(count).expect("refs overflow");

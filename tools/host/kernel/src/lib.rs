@@ -26,12 +26,15 @@ pub struct Folio {
 }
 
 /// What somebody does to a folio while references to it are taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Splits it into folios of this order, if nobody else refers to it.
     Split(u32),
     /// Frees it, if nobody else refers to it, and uses the memory again as a folio of this order.
     Reuse(u32),
+    /// Frees it and its buddy, if nobody else refers to them, and uses the memory of both as one
+    /// folio. Later references to what is a tail now find a count of zero.
+    Merge,
     /// Takes and keeps a reference.
     Refer,
 }
@@ -125,6 +128,7 @@ impl Machine {
         let head = self.head(pfn);
         let whole = self.folio(head).clone();
         let parts = match change {
+            Change::Merge => return self.merge(head),
             Change::Refer => {
                 self.folio(head).refs += 1;
                 return;
@@ -139,6 +143,17 @@ impl Machine {
         self.folios.remove(&head);
         for first in (head..head + (1 << whole.order)).step_by(1 << parts) {
             self.add(first, parts);
+        }
+    }
+
+    fn merge(&mut self, head: usize) {
+        let order = self.folio(head).order;
+        let buddy = head ^ 1 << order;
+        let free = |folio: Option<&Folio>| folio.is_some_and(|f| f.order == order && f.refs == 1);
+        if free(self.folios.get(&head)) && free(self.folios.get(&buddy)) {
+            self.folios.remove(&head);
+            self.folios.remove(&buddy);
+            self.add(head & buddy, order + 1);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::memory::Memory;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
-use crate::walk::{self, NotSingle, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
+use crate::walk::{self, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
 use std::cell::RefCell;
 
 /// What the walk is about to do.
@@ -313,18 +313,15 @@ impl<W: Watcher> Pages for Taker<'_, W> {
     /// The first page.
     type Run = Pfn;
 
-    fn grab_single(&mut self, page: Pfn) -> Result<Pfn, NotSingle> {
+    fn grab_single(&mut self, page: Pfn) -> Result<Pfn, usize> {
         let folios = self.watched.world.folios.borrow();
         let pages = folios.of(page).map(|f| f.first + f.pages() - page);
         let large = folios.of(page).is_some_and(|f| f.pages() > 1);
         drop(folios);
 
         match pages {
-            Some(pages) if large => Err(NotSingle::Large(pages)),
-            _ => match self.grab(page, 1) {
-                Ok((run, _)) => Ok(run),
-                Err(refusal) => Err(NotSingle::Refused(refusal)),
-            },
+            Some(pages) if large => Err(pages),
+            _ => self.grab(page, 1).map(|(run, _)| run).map_err(|_| 1),
         }
     }
 
