@@ -33,6 +33,7 @@ def _fetch(architecture, place):
     # Its directory is /bin or /usr/bin, depending on the suite.
     program = next(iter(sorted(unpacked.glob("**/busybox"))), None)
     if program is None:
+        shutil.rmtree(unpacked)
         fail(f"{found.package} {found.version} holds no busybox", "name another mirror with MIRROR=URL")
     place.mkdir(parents=True, exist_ok=True)
     program.replace(place / "busybox")
