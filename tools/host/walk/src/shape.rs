@@ -52,7 +52,7 @@ impl Shape {
         match self {
             Shape::Four => X86_64::geometry(false, frame),
             Shape::Five => X86_64::geometry(true, frame),
-            Shape::Pae => X86Pae::geometry(frame & !self.reserved()),
+            Shape::Pae => X86Pae::geometry(frame, 1 << 36),
         }
     }
 
