@@ -177,7 +177,8 @@ static long named_value(const char *path, const char *prefix)
 		return -1;
 	while (fgets(line, sizeof(line), f)) {
 		if (!strncmp(line, prefix, len) && line[len] == ' ') {
-			value = strtol(line + len, NULL, 10);
+			/* Unsigned, and it wraps: differences stay right. */
+			value = strtoull(line + len, NULL, 10);
 			break;
 		}
 	}

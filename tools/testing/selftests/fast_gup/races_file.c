@@ -163,8 +163,9 @@ static bool setup_hugetlb(FIXTURE_DATA(races_file) *self)
 	struct race *race = &self->race;
 
 	m->fd = -1;
-	if (sizeof(void *) < 8 || !hugetlb_size() ||
-	    !hugetlb_want(hugetlb_size(), 4))
+	if (sizeof(void *) < 8)
+		return memory_cannot(m, "32 bits share no tables of huge pages");
+	if (!hugetlb_size() || !hugetlb_want(hugetlb_size(), 4))
 		return memory_cannot(m, "no huge pages to share");
 	race->pages = 2 * hugetlb_size() / page_size();
 	m->fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
