@@ -74,12 +74,7 @@ int main(int argc, char **argv)
 
 	if (threads < 1)
 		give_up("usage: copy_direct FROM TO THREADS");
-	from = open_or_give_up(argv[1], O_RDONLY | O_DIRECT);
-	to = open_or_give_up(argv[2], O_RDWR | O_CREAT | O_TRUNC | O_DIRECT);
-	size = size_of(from);
-	/* Writes beyond the end would wait for each other. */
-	if (posix_fallocate(to, 0, round_up_to(size, BLOCK)))
-		give_up("%s: no space", argv[2]);
+	size = open_direct_copy(argv + 1, &from, &to);
 
 	thread = calloc(threads, sizeof(*thread));
 	for (i = 0; i < threads; i++)

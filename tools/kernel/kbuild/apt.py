@@ -7,6 +7,7 @@ costs a notice and nothing else.
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from lib.console import Progress, fail, say, warn
 from lib.paths import cache
 
+HOST_STATUS = Path("/var/lib/dpkg/status")
 SUITES = ("trixie-backports", "trixie", "forky", "sid", "experimental")
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.pgp", "/usr/share/keyrings/debian-archive-keyring.gpg")
 # Indexes are fetched again after this time; a package that was downloaded is never looked up again.
@@ -79,7 +81,6 @@ class PrivateApt:
             'Dir::Etc::preferencesparts "/dev/null";',
             'Dir::Etc::trusted "/etc/apt/trusted.gpg"; Dir::Etc::trustedparts "/etc/apt/trusted.gpg.d/";',
             'Dir::Etc::netrc "/etc/apt/auth.conf"; Dir::Etc::netrcparts "/etc/apt/auth.conf.d/";',
-            f'Dir::State::status "{self.top}/status";',
             'Acquire::Languages "none"; Acquire::PDiffs "false"; Acquire::Retries "3";',
             # Rarely read, so small on disk counts more than fast: no 60 MB of caches for each suite.
             'Acquire::GzipIndexes "true"; Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";',
@@ -88,7 +89,17 @@ class PrivateApt:
             # apt would drop to a user that cannot write here, and warn about it each time.
             lines.append('APT::Sandbox::User "root";')
         self.conf.write_text("\n".join(lines) + "\n")
-        (self.top / "status").touch()
+
+    def _name(self, suite):
+        return f"Debian suite {suite}"
+
+    def _sources(self, suite):
+        """The lines of a sources.list for one state."""
+        return [f"{self.mirror} {suite}"]
+
+    def _status(self, status):
+        """Nothing is installed, as far as this state is concerned."""
+        status.touch()
 
     def _run(self, suite, *words, cwd=None):
         """One apt command on one suite's state."""
@@ -97,9 +108,10 @@ class PrivateApt:
             (home / part).mkdir(parents=True, exist_ok=True)
         sources = home / "sources.list"
         signed = next((f"[signed-by={ring}] " for ring in KEYRINGS if os.path.exists(ring)), "")
-        sources.write_text(f"deb {signed}{self.mirror} {suite} main\n")
+        sources.write_text("".join(f"deb {signed}{line} main\n" for line in self._sources(suite)))
+        self._status(home / "status")
         cmd = [words[0], "-o", f"Dir::Etc::sourcelist={sources}", "-o", f"Dir::State::lists={home}/lists",
-               "-o", f"Dir::Cache={home}/cache", "-qq", *words[1:]]
+               "-o", f"Dir::State::status={home}/status", "-o", f"Dir::Cache={home}/cache", "-qq", *words[1:]]
         env = dict(os.environ, APT_CONFIG=str(self.conf), LC_ALL="C", DEBIAN_FRONTEND="noninteractive")
         return subprocess.Popen(cmd, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
@@ -114,7 +126,7 @@ class PrivateApt:
         errors = [line for line in output.splitlines() if line.startswith(("E:", "W:", "Err:"))]
         if child.returncode != 0 or any("Failed" in line or "not signed" in line for line in errors):
             reason = errors[0][2:].strip() if errors else f"apt-get ended with {child.returncode}"
-            warn(f"skipping Debian suite {suite}: {reason}")
+            warn(f"skipping {self._name(suite)}: {reason}")
             return False
         stamp.touch()
         return True
@@ -158,14 +170,65 @@ class PrivateApt:
             if child.returncode != 0 or len(debs) != 1:
                 shown.failed()
         if child.returncode != 0 or len(debs) != 1:
-            say("  | " + (child.stdout.read().strip().splitlines() or ["apt-get said nothing"])[-1])
-            fail(f"cannot download {candidate.package} {candidate.version}",
-                 "check the network and run it again, or name another mirror with MIRROR=URL")
+            _cannot_download(f"{candidate.package} {candidate.version}", child)
         # apt writes %3a for the colon of an epoch, which make and tar would misread later.
         target = directory / debs[0].name.replace("%3a", "_")
         debs[0].replace(target)
         subprocess.run(["rm", "-rf", str(part)], check=True)
         return target
+
+
+class HostApt(PrivateApt):
+    """The host's own suites and the backports for it, in a state that knows what the host has.
+
+    So it tells what a package needs beyond that, and what it downloads runs with the host's libraries.
+    """
+
+    def __init__(self, codename):
+        super().__init__()
+        self.backports = f"{codename}-backports"
+
+    def _name(self, suite):
+        return f"the {suite}'s suites and {self.backports}"
+
+    def _sources(self, suite):
+        found = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)",
+                                "Created-By: Packages"], capture_output=True, text=True, check=False)
+        lines = {line.strip() for line in found.stdout.splitlines()
+                 if re.search(r"/debian(-security)?/? \S", line)}
+        return sorted(lines | {f"{self.mirror} {self.backports}"})
+
+    def _status(self, status):
+        shutil.copyfile(HOST_STATUS, status)
+
+    def download_with_needs(self, package):
+        """The .debs of a package, from the backports if these have it, and of what it needs that the
+        host lacks; None when there is no such package, or nothing to download from."""
+        if not self._update("host"):
+            return None
+        install = ("apt-get", "install", "-y", "--no-install-recommends", "-t", self.backports, package)
+        plan = self._run("host", *install, "--print-uris")
+        uris = re.findall(r"^'\S+' (\S+) (\d+)", plan.communicate()[0], re.MULTILINE)
+        if plan.returncode != 0 or not uris:
+            return None
+        archives = self.top / "host" / "cache" / "archives"
+        label = f"download {package} and what it needs ({len(uris)} packages)"
+        with Progress(label, sum(int(size) for _, size in uris), "B") as shown:
+            child = self._run("host", *install, "--download-only")
+            while child.poll() is None:
+                time.sleep(0.3)
+                shown.update(sum(file.stat().st_size for file in _files(archives)))
+            if child.returncode != 0:
+                shown.failed()
+        if child.returncode != 0:
+            _cannot_download(package, child)
+        return [archives / name for name, _ in uris]
+
+
+def _cannot_download(what, child):
+    """End with the last thing that apt said."""
+    say("  | " + (child.stdout.read().strip().splitlines() or ["apt-get said nothing"])[-1])
+    fail(f"cannot download {what}", "check the network and run it again, or name another mirror with MIRROR=URL")
 
 
 def _files(directory):

@@ -25,7 +25,8 @@ class Arch:
     name: str
     karch: str                  # ARCH= for the kernel's make
     image: str                  # the bootable image, below the build directory
-    qemu: str                   # emulator, machine and processor; the accelerator is the runner's choice
+    emulator: Package           # QEMU; its command is the first of the package's
+    machine: str                # machine and processor; the accelerator is the runner's choice
     cc: str                     # compiles a static program for the guest
     busybox: str                # a static busybox for the guest
     packages: Tuple[Package, ...] = field(default=())
@@ -35,11 +36,11 @@ X86_64 = Arch(
     name="x86_64",
     karch="x86_64",
     image="arch/x86/boot/bzImage",
-    qemu="qemu-system-x86_64 -machine q35 -cpu max",
+    emulator=Package("qemu-system-x86", commands=("qemu-system-x86_64",)),
+    machine="-machine q35 -cpu max",
     cc="gcc -static",
     busybox="busybox",
-    packages=(Package("qemu-system-x86", commands=("qemu-system-x86_64",)),
-              Package("busybox-static", commands=("busybox",))),
+    packages=(Package("busybox-static", commands=("busybox",)),),
 )
 
 ARCHES = {arch.name: arch for arch in (X86_64,)}

@@ -2,6 +2,7 @@
 """Host packages: what is missing, said before anything is installed, and the installation."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -11,7 +12,7 @@ from lib.paths import LOGS
 from .arches import Package
 
 # Tools like mkfs.ext4 live where an ordinary user's PATH does not look.
-SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 COMMON = (
     Package("gcc", commands=("gcc",)),
@@ -39,7 +40,7 @@ CHECKS = (
 
 def which(command):
     """The command's path, looking where administrators' tools are as well."""
-    return shutil.which(command, path=SEARCH)
+    return shutil.which(command, path=os.pathsep.join([os.environ.get("PATH", ""), *ADMINISTRATORS]))
 
 
 def missing(packages):
@@ -105,14 +106,14 @@ def _privilege():
 
 
 def _install(prefix, command, names):
-    planned = _simulate(names)
-    if planned is None:
+    planned, reason = _simulate(names)
+    if reason:
         # The host's lists are empty or old; refreshing them is no change of its package sources.
         run_logged([*prefix, "apt-get", "update"], LOGS / "apt-update.log", "refresh the host's package lists",
                    hint="check the host's apt sources and network, then run it again")
-        planned = _simulate(names)
-    if planned is None:
-        fail(f"not all of these are packages of this host's suites: {' '.join(names)}",
+        planned, reason = _simulate(names)
+    if reason:
+        fail(f"apt cannot install {' '.join(names)}: {reason}",
              "see `apt-cache policy NAME`; LLVM of other versions: https://apt.llvm.org")
     say(f"installing {planned} packages: {' '.join(command)}")
     # Another apt may be at work, on a fresh machine above all: wait for it rather than fail.
@@ -130,9 +131,13 @@ def _install(prefix, command, names):
 
 
 def _simulate(names):
-    """How many packages apt would install, or None when it does not know them all."""
+    """How many packages apt would install, and why it would not."""
     plan = subprocess.run(["apt-get", "install", "-s", "--no-install-recommends", "--no-remove", *names],
                           capture_output=True, text=True, check=False, env=dict(os.environ, LC_ALL="C"))
     if plan.returncode != 0:
-        return None
-    return sum(line.startswith("Inst ") for line in plan.stdout.splitlines())
+        errors = [line[2:].strip() for line in plan.stderr.splitlines() if line.startswith("E:")]
+        removed = re.search(r"will be REMOVED:\n((?:  .*\n)+)", plan.stdout)
+        if removed:
+            errors = [f"{' '.join(removed.group(1).split())} would have to be removed"]
+        return 0, (errors or [f"apt-get ended with {plan.returncode}"])[0]
+    return sum(line.startswith("Inst ") for line in plan.stdout.splitlines()), None

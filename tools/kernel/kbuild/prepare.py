@@ -2,13 +2,14 @@
 """The whole way: set-up, source, series, configuration, kernel, module, artifacts file."""
 
 import contextlib
+import shlex
 
 from lib import artifacts
 from lib.console import say
 from lib.lock import exclusive
 from lib.paths import artifacts_file, cache
 
-from . import arches, guest, setup, tree
+from . import arches, guest, qemu, setup, tree
 from .build import Build
 
 
@@ -70,7 +71,7 @@ def _values(build):
         "kernel": build.kernel,
         "module": build.module_copy() if build.module else "",
         "modules": guest.modules_path(build),
-        "qemu": build.arch.qemu,
+        "qemu": f"{shlex.quote(qemu.ensure(build.arch))} {build.arch.machine}",
         "busybox": guest.busybox(build),
         "headers": guest.headers_path(build),
         "cc": build.arch.cc,

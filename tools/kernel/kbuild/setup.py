@@ -4,7 +4,7 @@
 from lib.lock import exclusive
 from lib.paths import cache
 
-from . import arches, packages
+from . import arches, packages, qemu
 from .toolchain import Rust
 
 
@@ -24,4 +24,6 @@ def ensure_locked(chosen, checks=False):
     if checks:
         wanted += packages.CHECKS
     packages.ensure(wanted)
+    for arch in chosen:
+        qemu.ensure(arch)
     return rust.toolchain()

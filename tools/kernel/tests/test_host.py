@@ -8,7 +8,7 @@ import time
 
 from .common import TOOLS, Scratch
 
-from kbuild import apt, config, packages
+from kbuild import apt, config, packages, qemu
 from kbuild.arches import Package
 from lib.console import run_logged
 
@@ -33,10 +33,19 @@ class Packages(Scratch):
 
     def test_unknown_package_refreshes_the_lists_once(self):
         log = self.top / "calls"
-        self.command("apt-get", f'echo "$*" >> {log}; case "$*" in update) exit 0;; *) exit 100;; esac\n')
+        self.command("apt-get", f'echo "$*" >> {log}; case "$*" in update) exit 0;; esac\n'
+                                'echo "E: Unable to locate package no-such-package" >&2; exit 100\n')
         self.replace(os, "getuid", lambda: 0)
-        self.assertIn("not all of these are packages", self.refused(packages.ensure, [MISSING]))
+        self.assertIn("apt cannot install no-such-package: Unable to locate package no-such-package",
+                      self.refused(packages.ensure, [MISSING]))
         self.assertEqual(log.read_text().splitlines().count("update"), 1)
+
+    def test_never_removes_what_the_host_has(self):
+        self.command("apt-get", 'case "$*" in update) exit 0;; *--no-remove*);; *) exit 1;; esac\n'
+                                'printf "The following packages will be REMOVED:\\n  one two\\nThe following"\n'
+                                'echo "E: Packages need to be removed but remove is disabled." >&2; exit 100\n')
+        self.replace(os, "getuid", lambda: 0)
+        self.assertIn("no-such-package: one two would have to be removed", self.refused(packages.ensure, [MISSING]))
 
     def test_headers_and_libraries_are_proofs(self):
         self.assertEqual(packages.missing([Package("libc6-dev", headers=("stdio.h",), libraries=("libc.a",))]), [])
@@ -72,6 +81,71 @@ class Apt(Scratch):
         self.assertEqual(apt.mirror(), "http://h.invalid/debian/")
         self.command("apt-get", "echo 'http://h.invalid/debian/ '\n")
         self.assertEqual(apt.mirror(), "http://h.invalid/debian/", "a host without lists does not know the origin")
+
+
+class Qemu(Scratch):
+    """Which QEMU is taken; the package of the backports is a real .deb with a script in it."""
+
+    ARCH = type("Arch", (), {"emulator": Package("qemu-system-toy", commands=("qemu-system-toy",))})
+
+    def setUp(self):
+        super().setUp()
+        self.set_env(MIRROR="http://mirror.invalid/debian")
+        self.replace(qemu, "_debian", lambda: "toy")
+        self.command("apt-config", "exit 0\n")
+
+    def qemu(self, version):
+        """A script that says it is QEMU."""
+        return self.command("qemu-system-toy", f"echo QEMU emulator version {version}\n")
+
+    def backports(self, version):
+        """An apt-get with a suite toy-backports that has QEMU."""
+        root = self.top / "deb"
+        (root / "DEBIAN").mkdir(parents=True)
+        (root / "DEBIAN/control").write_text("Package: qemu-system-toy\nVersion: 1\nArchitecture: all\n"
+                                             "Maintainer: nobody <nobody@example.org>\nDescription: toy\n")
+        (root / "usr/share/qemu").mkdir(parents=True)
+        (root / "usr/bin").mkdir()
+        program = root / "usr/bin/qemu-system-toy"
+        program.write_text(f'#!/bin/sh\necho "$@"\necho QEMU emulator version {version}\n')
+        program.chmod(0o755)
+        deb = self.top / "toy.deb"
+        subprocess.run(["dpkg-deb", "-b", str(root), str(deb)], check=True, stdout=subprocess.DEVNULL)
+        archives = self.top / "cache/apt/host/cache/archives"
+        self.command("apt-get", f'case "$*" in indextargets*) echo http://mirror.invalid/debian/ toy;;\n'
+                                f'*--print-uris*) echo "\'http://mirror.invalid/toy.deb\' toy.deb 5 SHA256:0";;\n'
+                                f'*--download-only*) cp {deb} {archives}/;; esac\n')
+
+    def test_host_is_asked_first(self):
+        path = self.qemu("8.1.0")
+        self.command("apt-get", "echo must not run >&2; exit 1\n")
+        self.assertEqual(qemu.ensure(self.ARCH), str(path))
+
+    def test_an_old_one_gives_way_to_the_backports(self):
+        self.qemu("7.2.9")
+        self.backports("10.0.2")
+        with self.told() as stream:
+            found = qemu.ensure(self.ARCH)
+        self.assertIn("toy-backports", stream.getvalue())
+        self.assertEqual(found, str(self.top / "cache/qemu/bin/qemu-system-toy"))
+        shown = subprocess.run([found, "-S"], capture_output=True, text=True, check=True).stdout
+        self.assertRegex(shown, r"^-L \S+/usr/share/qemu -S\n")
+        self.command("apt-get", "echo must not run >&2; exit 1\n")
+        self.assertEqual(qemu.ensure(self.ARCH), found, "what was fetched is used again")
+
+    def test_without_backports_the_host_does(self):
+        path = self.qemu("7.2.9")
+        self.command("apt-get", 'case "$*" in indextargets*) ;; *) echo E: no such suite; exit 100;; esac\n')
+        with self.told() as stream:
+            self.assertEqual(qemu.ensure(self.ARCH), str(path))
+        self.assertIn("QEMU 7.2 is older than 8.1", stream.getvalue())
+
+    def test_no_backports_no_host(self):
+        self.replace(qemu, "_debian", lambda: None)
+        self.replace(os, "getuid", lambda: 1000)
+        self.command("apt-get", "exit 100\n")
+        self.command("sudo", "exit 1\n")
+        self.assertIn("qemu-system-toy", self.refused(qemu.ensure, self.ARCH).splitlines()[-1])
 
 
 class Config(Scratch):

@@ -6,8 +6,7 @@ import argparse
 from lib.console import fail
 
 DESCRIPTION = """\
-Run every test: on the host (the walk on synthetic tables, the runner itself),
-then the kselftests in guests. One line a test; the last line counts them:
+Run every test: on the host (the walk on synthetic tables, the tools), then the kselftests in guests. One line a test; the last line counts them:
 N passed, N failed, N skipped. The exit status is 1 when one failed."""
 
 EPILOG = """\
@@ -40,7 +39,7 @@ def parse(argv):
     parser.add_argument("--flavour", default="release", choices=("release", "debug"),
                         help="the kernel of the guests (default: release)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME[:PART]",
-                        help="this program, or host or runner, may be repeated")
+                        help="this program, or host, prepare or runner, may be repeated")
     parser.add_argument("--boot", action="append", default=[], metavar="NAME",
                         help="this boot only, may be repeated")
     parser.add_argument("--list", action="store_true", help="show what would run")

@@ -40,8 +40,7 @@ def arguments(arch, flavour, boot, programs, tests, disk, values):
     (tests / "list").write_text("\n".join(lines) + "\n")
     (tests / "environment").write_text(
         "".join(f"export {key}={shlex.quote(value)}\n" for key, value in env.items()))
-    smp = plan.cpus(boot, build.qemu_version(values))
-    words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(smp),
+    words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
              "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
     if boot.append:

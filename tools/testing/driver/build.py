@@ -2,7 +2,6 @@
 """What the guests need from the host: the selftests, built as the kernel builds them, and a disk."""
 
 import os
-import re
 import shutil
 import subprocess
 
@@ -90,14 +89,6 @@ def collect(built, values):
         shutil.copy2(gup_test, tests / "gup_test")
     shutil.copy2(REPO / "tools" / "testing" / "driver" / "guest.sh", tests)
     return tests
-
-
-def qemu_version(values):
-    """(7, 2), for example; (0, 0) when it does not say."""
-    done = subprocess.run([values["qemu"].split()[0], "--version"], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    found = re.search(rb"version (\d+)\.(\d+)", done.stdout)
-    return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
 def disk(path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tests that run on this machine: cargo's, and the runner's own."""
+"""The tests that run on this machine: cargo's, and those of the tools."""
 
 import os
 import re
@@ -75,13 +75,23 @@ def cargo(report):
     report.add(Result("host", "cargo test", "failed", reason, said=said), repeat)
 
 
+def prepare(report):
+    """The tests of tools/kernel."""
+    _tap(report, "prepare", "tools/kernel/test")
+
+
 def runner(report):
     """The tests of tools/vm/run."""
-    repeat = "python3 tools/vm/test_run.py"
-    report.heading("runner: " + repeat)
-    stream = Stream("runner")
+    _tap(report, "runner", "tools/vm/test_run.py")
+
+
+def _tap(report, suite, program):
+    """A Python program whose tests speak TAP."""
+    repeat = f"python3 {program}"
+    report.heading(f"{suite}: {repeat}")
+    stream = Stream(suite)
     status = 0
-    for line in _lines([sys.executable, str(REPO / "tools" / "vm" / "test_run.py")], REPO):
+    for line in _lines([sys.executable, str(REPO / program)], REPO):
         if isinstance(line, int):
             status = line
             continue

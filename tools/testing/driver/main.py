@@ -70,6 +70,8 @@ def main(argv):
     start = time.monotonic()
     if plan.on_host(options, "host"):
         host.cargo(report)
+    if plan.on_host(options, "prepare"):
+        host.prepare(report)
     if plan.on_host(options, "runner"):
         # Its tests boot the kernel: make it first, with progress shown.
         build.prepared(arches[0], "release")

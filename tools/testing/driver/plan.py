@@ -23,7 +23,6 @@ class Boot:
     smp: int = 4
     memory: str = "5G"
     huge: str = HUGE
-    patches_text: bool = False      # again and again, see cpus()
     env: dict = field(default_factory=dict)
 
 
@@ -45,7 +44,7 @@ BOOTS = {
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              memory="1536M", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
-        Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"], patches_text=True),
+        Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"]),
     ],
 }
 
@@ -61,11 +60,6 @@ DEBUG_ENV = {
 LIMITS = {"load.sh": 900, "races": 700, "gup_matrix.sh": 900}
 LIMIT = 600
 DEBUG_FACTOR = 3
-
-# Before this version QEMU's emulation can run an instruction that was patched
-# away, when another CPU translates it in the same moment ("Oops: int3" in the
-# guest; fixed by "accel/tcg: Always lock pages before translation").
-PATCHING_IS_SAFE = (8, 1)
 
 
 @dataclass
@@ -96,7 +90,7 @@ def chosen(arch, options):
             fail(f"no boot {name!r}", f"known are {', '.join(names)}")
     only = [text.partition(":") for text in options.only]
     programs = {name for boot in BOOTS[arch] for name in boot.programs}
-    known = {"host", "runner"} | {name.replace(".sh", "") for name in programs}
+    known = {"host", "prepare", "runner"} | {name.replace(".sh", "") for name in programs}
     for name, _, _ in only:
         if name.replace(".sh", "") not in known:
             fail(f"no program {name!r}", f"known are {', '.join(sorted(known))}")
@@ -116,18 +110,13 @@ def chosen(arch, options):
     return result
 
 
-def cpus(boot, qemu_version):
-    """How many CPUs this boot may have under this QEMU."""
-    return boot.smp if not boot.patches_text or qemu_version >= PATCHING_IS_SAFE else 1
-
-
 def limit(program, flavour):
     seconds = LIMITS.get(program.name, LIMIT)
     return seconds * DEBUG_FACTOR if flavour == "debug" else seconds
 
 
 def on_host(options, name):
-    """Does `name` (host, runner) run? A chosen boot means guests only."""
+    """Does `name` (host, prepare, runner) run? A chosen boot means guests only."""
     if options.only:
         return any(text.partition(":")[0] == name for text in options.only)
     return not options.boot

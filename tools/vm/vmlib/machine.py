@@ -2,7 +2,9 @@
 """From the options to a QEMU command line and a kernel command line."""
 
 import os
+import re
 import shlex
+import subprocess
 
 from .trouble import Trouble
 
@@ -102,12 +104,30 @@ def _prefix(text, cpu):
     return words
 
 
-def accel_words(accel, options):
+# Kernels patch their text. Before this version, an emulated CPU may execute an
+# instruction that another one is just patching away ("Oops: int3" in the guest;
+# fixed by "accel/tcg: Always lock pages before translation").
+PATCHING_IS_SAFE = (8, 1)
+
+
+def qemu_version(command):
+    """(7, 2), for example; (0, 0) when it does not say."""
+    try:
+        done = subprocess.run([command, "--version"], stdin=subprocess.DEVNULL,
+                              capture_output=True, check=False)
+    except OSError:
+        raise Trouble(f"{command} not found", "run: make setup") from None
+    found = re.search(rb"version (\d+)\.(\d+)", done.stdout)
+    return tuple(int(part) for part in found.groups()) if found else (0, 0)
+
+
+def accel_words(accel, options, version):
     if options.icount:
         return ["-accel", "tcg", "-icount", "shift=0,sleep=off"]
     if accel == "kvm":
         return ["-accel", "kvm"]
-    return ["-accel", "tcg,thread=multi"]
+    threads = "multi" if version >= PATCHING_IS_SAFE else "single"
+    return ["-accel", f"tcg,thread={threads}"]
 
 
 def command_line(artifacts, options, accel, memory, initramfs, ports):
@@ -123,7 +143,7 @@ def command_line(artifacts, options, accel, memory, initramfs, ports):
     words = _prefix(artifacts["qemu"], cpu)
     if cpu:
         words += ["-cpu", cpu]
-    words += accel_words(accel, options)
+    words += accel_words(accel, options, qemu_version(words[0]))
     words += ["-smp", str(options.smp), "-m", str(memory)]
     words += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
     words += ["-kernel", artifacts["kernel"], "-initrd", f"/proc/self/fd/{initramfs}",
