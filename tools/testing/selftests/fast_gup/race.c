@@ -11,6 +11,9 @@
 #define PINNERS		2
 #define CHURN_PAGES	128
 #define HARD_LIMIT	60		/* seconds */
+/* With fewer of these, the two sides hardly met. */
+#define LEAST_CALLS	200
+#define LEAST_FAST	100
 /* Each thread has its own word in every page, behind the tag. */
 #define WORD(thread)	(8 + (thread))
 
@@ -182,6 +185,17 @@ static void *opponent_loop(void *arg)
 	return NULL;
 }
 
+void race_init(struct race *race, int dev, struct memory *memory,
+	       size_t pages)
+{
+	race->dev = dev;
+	race->memory = memory;
+	race->pages = pages;
+	race->most = 600;
+	race->base[0] = memory->addr;
+	race->base[1] = memory->addr;
+}
+
 void race_part(struct race *race, size_t *first, size_t *nr)
 {
 	*first = random_below(&race->random, race->pages);
@@ -231,7 +245,7 @@ void race_run(struct race *race)
 			running |= !pinners[i].done;
 			calls += pinners[i].calls;
 		}
-		if (took > limit && race->turns >= race->least && calls >= 200)
+		if (took > limit && race->turns >= race->least && calls >= LEAST_CALLS)
 			break;
 		if (took > HARD_LIMIT)
 			break;
@@ -258,4 +272,19 @@ void race_run(struct race *race)
 	if (race->wrong)
 		printf("# first: %s\n", race->first_wrong);
 	fflush(stdout);
+}
+
+const char *race_verdict(const struct race *race)
+{
+	if (race->wrong)
+		return race->first_wrong;
+	if (race->turn_failed)
+		return "the opponent could not go on";
+	if (race->errors)
+		return "calls failed that must not";
+	if (race->turns < race->least)
+		return "the opponent had too few turns";
+	if (race->calls < LEAST_CALLS || race->fast < LEAST_FAST)
+		return "the walk had too few turns";
+	return NULL;
 }
