@@ -74,6 +74,20 @@ static void check_page(struct pinner *p, size_t first, size_t i)
 		report_wrong(p, "the end of another page", first + i, &tag);
 }
 
+static void check_frames(struct pinner *p, size_t first, size_t nr)
+{
+	const struct fast_gup_page *pages = p->gup.pages;
+	struct race *race = p->race;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct page_tag frame = { .place = pages[i].pfn };
+
+		if (!race->belongs(race, first + i, pages[i].pfn))
+			report_wrong(p, "a page frame of elsewhere (as the place)",
+				     first + i, &frame);
+	}
+}
+
 /* What is written to the memory must be seen in the page that is pinned. */
 static void check_coherent(struct pinner *p, char *base, size_t first,
 			   size_t i, uint64_t n)
@@ -127,6 +141,8 @@ static void pin_once(struct pinner *p, uint64_t n)
 		return;
 	p->pages_got += got;
 
+	if (race->belongs)
+		check_frames(p, first, got);
 	check_page(p, first, 0);
 	check_page(p, first, got - 1);
 	for (int i = 0; i < 4; i++)

@@ -30,6 +30,9 @@ struct race {
 	/* One move of the opponent; false: it failed. */
 	bool (*turn)(struct race *race, unsigned long n);
 	unsigned long least;	/* fewer turns than this prove nothing */
+	/* Where it is known: may this page frame be at this place? */
+	bool (*belongs)(struct race *race, size_t index, uint64_t pfn);
+	void *priv;		/* of the callbacks */
 
 	/* Filled in. */
 	struct random_state random;	/* the opponent's */
