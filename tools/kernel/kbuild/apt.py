@@ -60,9 +60,13 @@ def mirror():
 
 
 class PrivateApt:
-    """apt with its own state, cache and sources below the cache directory."""
+    """apt with its own state, cache and sources below the cache directory.
 
-    def __init__(self):
+    An `architecture` that is not the host's is Debian's name of it, like "i386".
+    """
+
+    def __init__(self, architecture=None):
+        self.architecture = architecture
         self.top = cache() / "apt"
         self.mirror = mirror()
         self.conf = self.top / "apt.conf"
@@ -97,13 +101,17 @@ class PrivateApt:
         """The lines of a sources.list for one state."""
         return [f"{self.mirror} {suite}"]
 
+    def _home(self, suite):
+        """Where the state of a suite is."""
+        return self.top / (f"{suite}-{self.architecture}" if self.architecture else suite)
+
     def _status(self, status):
         """Nothing is installed, as far as this state is concerned."""
         status.touch()
 
     def _run(self, suite, *words, cwd=None):
         """One apt command on one suite's state."""
-        home = self.top / suite
+        home = self._home(suite)
         for part in ("lists/partial", "cache/archives/partial"):
             (home / part).mkdir(parents=True, exist_ok=True)
         sources = home / "sources.list"
@@ -112,13 +120,15 @@ class PrivateApt:
         self._status(home / "status")
         cmd = [words[0], "-o", f"Dir::Etc::sourcelist={sources}", "-o", f"Dir::State::lists={home}/lists",
                "-o", f"Dir::State::status={home}/status", "-o", f"Dir::Cache={home}/cache", "-qq", *words[1:]]
+        if self.architecture:
+            cmd[1:1] = ["-o", f"APT::Architecture={self.architecture}", "-o", f"APT::Architectures={self.architecture}"]
         env = dict(os.environ, APT_CONFIG=str(self.conf), LC_ALL="C", DEBIAN_FRONTEND="noninteractive")
         return subprocess.Popen(cmd, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
 
     def _update(self, suite):
         """Fetch the suite's index unless it is fresh; tell whether there is one to use."""
-        stamp = self.top / suite / "updated"
+        stamp = self._home(suite) / "updated"
         if stamp.exists() and time.time() - stamp.stat().st_mtime < FRESH:
             return True
         child = self._run(suite, "apt-get", "update")
@@ -131,11 +141,12 @@ class PrivateApt:
         stamp.touch()
         return True
 
-    def newest(self, package, wanted):
+    def newest(self, package, wanted, suites=SUITES):
         """The newest version for which `wanted(version)` is true among all suites, or None."""
         found = []
-        with Progress(f"looking for {package} in {len(SUITES)} Debian suites", len(SUITES)) as shown:
-            for number, suite in enumerate(SUITES):
+        count = f"{len(suites)} Debian suites" if len(suites) > 1 else f"Debian's {suites[0]}"
+        with Progress(f"looking for {package} in {count}", len(suites)) as shown:
+            for number, suite in enumerate(suites):
                 shown.update(number)
                 if self._update(suite):
                     found += self._versions(suite, package)

@@ -13,8 +13,8 @@ SETTING = re.compile(r"^(?:CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set)$")
 
 def fragments(arch, flavour, module):
     """The fragments of one build, the later ones winning."""
-    names = ["common", arch.name] + (["debug"] if flavour == "debug" else []) + (["module"] if module else [])
-    return [CONFIGS / f"{name}.config" for name in names]
+    names = ["common", arch.name] + (["debug", f"{arch.name}-debug"] if flavour == "debug" else [])
+    return [CONFIGS / f"{name}.config" for name in names + (["module"] if module else [])]
 
 
 def parse(path):

@@ -8,7 +8,7 @@ import subprocess
 from lib.console import fail, run_logged
 from lib.paths import LOGS
 
-from . import packages
+from . import foreign, packages
 
 
 def headers(build):
@@ -55,7 +55,10 @@ def modules(build):
 
 def busybox(build):
     """A busybox that runs in a guest with no libraries."""
-    path = packages.which(build.arch.busybox)
+    place, _, architecture = build.arch.busybox.partition(":")
+    if architecture:
+        return foreign.busybox(architecture)
+    path = packages.which(place)
     shown = subprocess.run(["readelf", "-lW", path], capture_output=True, text=True, check=False).stdout
     if " INTERP " in shown:
         fail(f"{path} is not static", "install busybox-static in its place")

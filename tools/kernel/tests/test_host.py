@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """The host: packages that are missing, suites that fail, commands that end badly."""
 
+import itertools
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from .common import TOOLS, Scratch
 
-from kbuild import apt, config, packages, qemu
+from kbuild import apt, arches, config, foreign, packages, qemu
 from kbuild.arches import Package
 from lib.console import run_logged
 
@@ -148,6 +150,43 @@ class Qemu(Scratch):
         self.assertIn("qemu-system-toy", self.refused(qemu.ensure, self.ARCH).splitlines()[-1])
 
 
+class Foreign(Scratch):
+    """A program of another architecture; the package is a real .deb."""
+
+    def setUp(self):
+        super().setUp()
+        self.set_env(MIRROR="http://mirror.invalid/debian")
+        self.command("apt-config", "exit 0\n")
+        self.command("apt-cache", "printf 'Package: busybox-static\\nVersion: 1:1\\nSize: 5\\n\\n'\n")
+
+    def package(self, *names):
+        """An apt-get of i386 alone whose busybox-static holds these files."""
+        root = self.top / "deb"
+        (root / "DEBIAN").mkdir(parents=True)
+        (root / "DEBIAN/control").write_text("Package: busybox-static\nVersion: 1:1\nArchitecture: i386\n"
+                                             "Maintainer: nobody <nobody@example.org>\nDescription: toy\n")
+        for name in names:
+            (root / name).parent.mkdir(parents=True)
+            (root / name).write_text("for i386\n")
+        deb = self.top / "toy.deb"
+        subprocess.run(["dpkg-deb", "-b", str(root), str(deb)], check=True, stdout=subprocess.DEVNULL)
+        self.command("apt-get", 'case "$*" in *APT::Architecture=i386*) ;; *) exit 100;; esac\n'
+                                f'case "$*" in *download*) cp {deb} busybox-static_1%3a1_i386.deb;; esac\n')
+
+    def test_it_is_of_the_asked_architecture_and_fetched_once(self):
+        self.package("usr/bin/busybox")
+        with self.told():
+            found = foreign.busybox("i386")
+        self.assertEqual(Path(found).read_text(), "for i386\n")
+        self.command("apt-get", "echo must not run >&2; exit 1\n")
+        self.assertEqual(foreign.busybox("i386"), found)
+
+    def test_a_package_without_it_leaves_nothing(self):
+        self.package("usr/share/doc/readme")
+        self.assertIn("holds no busybox", self.refused(foreign.busybox, "i386"))
+        self.assertEqual(list((self.top / "cache/busybox").iterdir()), [])
+
+
 class Config(Scratch):
     """Options that Kconfig drops without a word."""
 
@@ -165,9 +204,9 @@ class Config(Scratch):
         self.assertNotIn("CONFIG_NET", told)
 
     def test_fragments_set_nothing_twice_differently(self):
-        for flavour in ("release", "debug"):
+        for arch, flavour in itertools.product(arches.ARCHES.values(), arches.FLAVOURS):
             seen = {}
-            for path in config.fragments(type("Arch", (), {"name": "x86_64"}), flavour, True):
+            for path in config.fragments(arch, flavour, True):
                 for name, value in config.parse(path).items():
                     self.assertEqual(seen.setdefault(name, value), value, name)
             self.assertEqual(seen["FAST_GUP"], "m")
