@@ -43,6 +43,8 @@ pub(crate) struct Counters {
 extern "C" {
     fn fast_gup_count(site: u32, pin: bool, fast_only: bool, requested: usize, tally: *const Tally);
     fn fast_gup_sum(counters: *mut Counters);
+    #[cfg(CONFIG_X86_PAE)]
+    fn fast_gup_memory_end() -> u64;
 }
 
 /// Adds a call to the counters of this CPU.
@@ -65,6 +67,13 @@ pub(crate) fn counters() -> Counters {
         fast_gup_sum(counters.as_mut_ptr());
         counters.assume_init()
     }
+}
+
+/// The physical address behind the last page that has a `struct page`.
+#[cfg(CONFIG_X86_PAE)]
+pub(crate) fn memory_end() -> crate::format::PhysAddr {
+    // SAFETY: There is no precondition.
+    unsafe { fast_gup_memory_end() }
 }
 
 /// The mm of the current task, or null for a kernel thread.

@@ -8,11 +8,22 @@
 
 use crate::refusal::Refusal;
 
+#[cfg_attr(
+    not(CONFIG_X86_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
 pub(crate) mod x86_64;
+#[cfg_attr(
+    not(CONFIG_X86_PAE),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod x86_pae;
 
 /// The format of the tables of this kernel.
 #[cfg(all(not(test), CONFIG_X86_64))]
 pub(crate) type Native = x86_64::X86_64;
+#[cfg(all(not(test), CONFIG_X86_PAE))]
+pub(crate) type Native = x86_pae::X86Pae;
 
 /// Number of a page frame.
 pub(crate) type Pfn = usize;
@@ -149,9 +160,21 @@ impl Geometry {
 }
 
 /// Memory of one entry, as a format may read it.
+///
+/// Each read is one access of that size, in the byte order of the CPU, and never a locked one: the
+/// CPU and others write to the entry at the same time.
 pub(crate) trait Slot: Copy {
-    /// Reads a 64-bit entry once, in one access, in the byte order of the CPU.
+    /// Reads a 64-bit entry, on a machine that does so at once.
     fn read_u64(self) -> u64;
+
+    /// Reads the less significant half of a 64-bit entry.
+    fn read_low(self) -> u32;
+
+    /// Reads the more significant half of a 64-bit entry.
+    fn read_high(self) -> u32;
+
+    /// `smp_rmb()`: reads in front of it are made before reads behind it.
+    fn read_barrier(self);
 }
 
 /// What an entry above the level of the pages says.

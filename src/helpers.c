@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What Rust cannot do: per-CPU counters, and exporting symbols from a module.
+ * What Rust cannot do: per-CPU counters, macros of the memory model, and
+ * exporting symbols from a module.
  */
 
 #include <linux/export.h>
 #include <linux/fast_gup.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/pfn.h>
 #include <linux/vmstat.h>
 #include <uapi/linux/fast_gup.h>
 
@@ -90,6 +92,18 @@ void fast_gup_sum(struct fast_gup_counters *sum)
 		sum->longest_section = max(sum->longest_section, from->longest_section);
 	}
 }
+
+#ifdef CONFIG_X86_PAE
+/* Behind the last page that has a struct page; there is no memory hotplug. */
+u64 fast_gup_memory_end(void)
+{
+#ifdef CONFIG_FLATMEM
+	return PFN_PHYS(ARCH_PFN_OFFSET + max_mapnr);
+#else
+	return 1ULL << MAX_PHYSMEM_BITS;
+#endif
+}
+#endif
 
 EXPORT_SYMBOL_GPL(fast_gup);
 EXPORT_SYMBOL_GPL(fast_gup_only);

@@ -59,7 +59,7 @@ unsafe fn in_mm(
     let mut array = unsafe { PageArray::new(pages, flags) };
     let range = Range::<Format> {
         geometry: &native.geometry,
-        rights: crate::tables::rights(flags.access()),
+        rights: crate::tables::rights(flags.access(), &native.geometry),
         start: request.start(),
         end: request.end(),
         max_section: native.max_section,

@@ -78,6 +78,39 @@ pub(crate) enum Invalid {
     Range,
 }
 
+/// Start and end of `nr_pages` pages from the one of `addr` on, in an address space whose last
+/// address is `last` and whose first address behind user space is `limit`.
+///
+/// In 64 bits on all machines, so that there is nothing that can overflow unseen.
+#[inline]
+pub(crate) fn range(
+    addr: u64,
+    nr_pages: i64,
+    page_size: u64,
+    limit: u64,
+    last: u64,
+) -> Result<(u64, u64), Invalid> {
+    let start = addr & !(page_size - 1);
+    let len = nr_pages
+        .unsigned_abs()
+        .checked_mul(page_size)
+        .filter(|&len| len <= last.min(i64::MAX as u64))
+        .ok_or(Invalid::Overflow)?;
+    // C shifts a negative number to the left and goes on: this gives the same errors, for the
+    // numbers that do not lose bits in C. There is no answer to copy for the others.
+    let len = if nr_pages < 0 { last - (len - 1) } else { len };
+    let end = start
+        .checked_add(len)
+        .filter(|&end| end <= last)
+        .ok_or(Invalid::Overflow)?;
+
+    // With 32 bits, a negative number may pass for all of user space.
+    if end > limit || end <= start || nr_pages < 0 {
+        return Err(Invalid::Range);
+    }
+    Ok((start, end))
+}
+
 /// Pages of user space that somebody asks for.
 ///
 /// # Invariants
@@ -117,16 +150,15 @@ impl Request {
             return Ok(None);
         }
 
-        let start = addr & !(page_size - 1);
-        // C shifts a negative number to the left and goes on. The casts give the same answers for
-        // all numbers that its `int` can hold; there is no answer to copy for the others.
-        let len = nr_pages
-            .checked_mul(page_size as isize)
-            .ok_or(Invalid::Overflow)? as usize;
-        let end = start.checked_add(len).ok_or(Invalid::Overflow)?;
-        if end > limit || end <= start {
-            return Err(Invalid::Range);
-        }
+        // CASTS: On no machine is either wider than 64 bits; what comes back is not above `last`.
+        let (start, end) = range(
+            addr as u64,
+            nr_pages as i64,
+            page_size as u64,
+            limit as u64,
+            usize::MAX as u64,
+        )?;
+        let (start, end) = (start as usize, end as usize);
         Ok(Some(Request {
             start,
             end,

@@ -2,18 +2,18 @@
 
 //! The page tables of a live mm, as memory.
 
-use crate::format::{Geometry, PhysAddr, Slot};
+use crate::format::{Access, Geometry, PhysAddr, Slot};
 use crate::walk::{Section, Table, Tables};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use core::sync::atomic::{compiler_fence, Ordering};
 use kernel::bindings;
 use kernel::types::NotThreadSafe;
 
 #[cfg(CONFIG_X86_64)]
-use crate::format::{
-    x86_64::{Rights, X86_64},
-    Access,
-};
+use crate::format::x86_64::{Rights, X86_64};
+#[cfg(CONFIG_X86_PAE)]
+use crate::format::x86_pae::{Rights, X86Pae};
 
 /// The shape of the tables of this machine.
 ///
@@ -27,14 +27,31 @@ pub(crate) fn geometry() -> Geometry {
     X86_64::geometry(five_levels, frame)
 }
 
+/// The shape of the tables of this machine, with as many bits of an address as its memory needs.
+#[cfg(CONFIG_X86_PAE)]
+pub(crate) fn geometry() -> Geometry {
+    // SAFETY: There is no precondition.
+    let frame = unsafe { bindings::pte_pfn_mask() };
+    let end = crate::ffi::memory_end();
+
+    X86Pae::geometry(frame & (end.next_power_of_two() - 1))
+}
+
 /// What the current thread may do: the access asked for, limited by its protection keys.
 ///
 /// Context: that of the thread, whose registers are looked at.
 #[cfg(CONFIG_X86_64)]
 #[inline(always)]
-pub(crate) fn rights(access: Access) -> Rights {
+pub(crate) fn rights(access: Access, _geometry: &Geometry) -> Rights {
     // SAFETY: There is no precondition; the answer is 0 where the CPU has no such register.
     Rights::new(access, unsafe { bindings::read_pkru() })
+}
+
+/// What the current thread may do: the access asked for. There are no protection keys.
+#[cfg(CONFIG_X86_PAE)]
+#[inline(always)]
+pub(crate) fn rights(access: Access, geometry: &Geometry) -> Rights {
+    Rights::new(access, geometry)
 }
 
 /// The tables of the current task's mm.
@@ -119,7 +136,8 @@ impl Section for IrqsOff {
 
     #[inline(always)]
     unsafe fn table(&self, at: PhysAddr) -> LiveTable<'_> {
-        // SAFETY: There is no precondition: this computes an address.
+        // SAFETY: There is no precondition: this computes an address. Tables are in the direct map
+        // on 32-bit x86, too, which has no CONFIG_HIGHPTE any more.
         let entries = unsafe { bindings::phys_to_virt(at) };
 
         LiveTable {
@@ -168,12 +186,53 @@ pub(crate) struct LiveSlot<'s> {
     _section: PhantomData<&'s IrqsOff>,
 }
 
+impl LiveSlot<'_> {
+    /// Reads one of the halves of the entry, counted in the order of memory.
+    #[inline(always)]
+    fn read_half(self, half: usize) -> u32 {
+        // SAFETY: The entry is valid and aligned by the type invariant, and so are its two halves.
+        // That others write to it at the same time is as in `read_u64()`.
+        unsafe { self.entry.as_ptr().cast::<u32>().add(half).read_volatile() }
+    }
+}
+
 impl Slot for LiveSlot<'_> {
+    #[cfg(CONFIG_64BIT)]
     #[inline(always)]
     fn read_u64(self) -> u64 {
         // SAFETY: The entry is valid and aligned by the type invariant. Other CPUs, and the page
         // walker of the hardware, write to it at the same time: this is READ_ONCE(), one access
         // of the size of the entry, which the memory model of the kernel allows to race.
         unsafe { self.entry.as_ptr().read_volatile() }
+    }
+
+    /// Does not link if a format uses it: two accesses would not be one, and the instruction that
+    /// is one access locks the bus to write.
+    #[cfg(not(CONFIG_64BIT))]
+    #[inline(always)]
+    fn read_u64(self) -> u64 {
+        kernel::build_error!("the entries of a 32-bit machine are read by halves")
+    }
+
+    #[inline(always)]
+    fn read_low(self) -> u32 {
+        self.read_half(if cfg!(target_endian = "little") { 0 } else { 1 })
+    }
+
+    #[inline(always)]
+    fn read_high(self) -> u32 {
+        self.read_half(if cfg!(target_endian = "little") { 1 } else { 0 })
+    }
+
+    #[inline(always)]
+    fn read_barrier(self) {
+        if cfg!(CONFIG_X86) {
+            // The CPU keeps reads in order; smp_rmb() is for the compiler alone. Without inlined
+            // helpers it would be a call, two for each entry.
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            // SAFETY: There is no precondition.
+            unsafe { bindings::smp_rmb() };
+        }
     }
 }

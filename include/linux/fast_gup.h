@@ -35,7 +35,8 @@ struct page;
  * Return: The number of pages, 0 if @nr_pages is 0, or if there is no page:
  *	   -EFAULT	for an address outside of user space, without a mapping,
  *			or without the permission asked for;
- *	   -EOVERFLOW	if the range wraps around, or is longer than LONG_MAX;
+ *	   -EOVERFLOW	if the range wraps around, or its length does (on 64-bit
+ *			machines, is more than LONG_MAX);
  *	   -EINVAL	for other flags than those above;
  *	   -EINTR	if a fatal signal is pending; or what get_user_pages()
  *			returns.

@@ -12,13 +12,13 @@ use crate::native;
 use crate::request::{Flags, Request};
 use crate::walk::Tally;
 use kernel::bindings;
-use kernel::page::PAGE_SIZE;
+use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 use kernel::prelude::*;
 use kernel::sync::Mutex;
 use kernel::uaccess::{UserPtr, UserSlice};
 
 /// Pages that one call may ask for: 16 GiB, and an array of 32 MiB.
-const MOST_PAGES: i64 = 1 << 22;
+const MOST_PAGES: isize = 1 << 22;
 
 /// `FAST_GUP_IOC_INFO`.
 pub(super) fn info(info: &mut abi::Info) -> Result<Undo<impl FnOnce()>> {
@@ -38,9 +38,13 @@ pub(super) fn info(info: &mut abi::Info) -> Result<Undo<impl FnOnce()>> {
 pub(super) fn call<'a>(held: &'a Mutex<Held>, call: &mut Call) -> Result<Undo<impl FnOnce() + 'a>> {
     let entry = call.entry()?;
     let writable = call.has(abi::FLAG_WRITE);
-    let mut pages = OwnedPages::with_room(room(call, entry)?, entry.pins(), writable)?;
+    // What a 32-bit kernel cannot pass on as it is must not become another request.
+    let addr = usize::try_from(call.addr).map_err(|_| ERANGE)?;
+    let nr = isize::try_from(call.nr_pages).map_err(|_| ERANGE)?;
+    let room = room(addr, nr, entry)?;
+    let mut pages = OwnedPages::with_room(room, entry.pins(), writable)?;
 
-    let (result, tally) = run(call, entry, pages.room())?;
+    let (result, tally) = run(call, addr, nr, entry, pages.room())?;
     // SAFETY: The entry has written as many pages as it says, and their references are ours.
     unsafe { pages.set_filled(usize::try_from(result).unwrap_or(0)) };
     report(call, pages.pages())?;
@@ -65,20 +69,23 @@ pub(super) fn call<'a>(held: &'a Mutex<Held>, call: &mut Call) -> Result<Undo<im
 }
 
 /// Number of pointers that the array of the call needs.
-fn room(call: &Call, entry: Entry) -> Result<usize> {
+fn room(addr: usize, nr: isize, entry: Entry) -> Result<usize> {
     let takes_int = !entry.is_own() && !entry.is_slow();
-    if takes_int && i32::try_from(call.nr_pages).is_err() {
+    if takes_int && i32::try_from(nr).is_err() {
         return Err(ERANGE);
     }
-    if (0..=MOST_PAGES).contains(&call.nr_pages) {
-        return Ok(call.nr_pages as usize);
+    if takes_int && c_cuts(addr, nr) {
+        return Err(E2BIG);
+    }
+    if (0..=MOST_PAGES).contains(&nr) {
+        return Ok(nr as usize);
     }
 
     // Too many for an array, but nothing will be written to it if the range is not valid: the entry
     // is to say so itself. get_user_pages() is the one that would look at a part of it.
     let refused = Request::new(
-        ffi::untagged_addr(call.addr as usize),
-        call.nr_pages as isize,
+        ffi::untagged_addr(addr),
+        nr,
         0,
         Flags::GET,
         ffi::task_size_max(),
@@ -92,11 +99,30 @@ fn room(call: &Call, entry: Entry) -> Result<usize> {
     }
 }
 
+/// Whether mm/gup.c loses bits of the length, and goes on with what is left of it.
+///
+/// It shifts the number of pages as an `unsigned long`. On 64-bit machines, what an int can be is
+/// then whole or out of range; on 32-bit machines, 2^20 pages are none, and some negative numbers
+/// are all of user space.
+fn c_cuts(addr: usize, nr: isize) -> bool {
+    let nr = nr as usize;
+    let start = ffi::untagged_addr(addr) & !(PAGE_SIZE - 1);
+    let end = start.checked_add(nr << PAGE_SHIFT);
+
+    nr > usize::MAX >> PAGE_SHIFT && end.is_some_and(|end| end <= ffi::task_size_max())
+}
+
 /// Calls the entry, and returns its answer and what our walk did for it.
-fn run(call: &Call, entry: Entry, pages: *mut *mut page) -> Result<(isize, Tally)> {
-    let (addr, nr, flags) = (call.addr as usize, call.nr_pages as isize, foll(call));
+fn run(
+    call: &Call,
+    addr: usize,
+    nr: isize,
+    entry: Entry,
+    pages: *mut *mut page,
+) -> Result<(isize, Tally)> {
+    let flags = foll(call);
     // CAST: `room()` has made sure that it fits, where an entry takes an int.
-    let nr_int = call.nr_pages as i32;
+    let nr_int = nr as i32;
     let reference = bindings::gup_site_GUP_SITE_REFERENCE;
     let other = bindings::gup_site_GUP_SITE_OTHER;
 

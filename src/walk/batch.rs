@@ -27,11 +27,11 @@ impl<P: Pages> Copy for Grabbed<P> {}
 pub(super) struct Batch<F: Format, P: Pages> {
     raws: ArrayVec<F::Raw, BATCH>,
     /// Bit `i` is set where entry `i` does not continue what is in front of it.
-    starts: u64,
+    starts: u32,
     grabbed: ArrayVec<Grabbed<P>, BATCH>,
 }
 
-const _: () = assert!(BATCH <= u64::BITS as usize);
+const _: () = assert!(BATCH <= u32::BITS as usize);
 
 impl<F: Format, P: Pages> Batch<F, P> {
     #[inline(always)]
@@ -53,7 +53,7 @@ impl<F: Format, P: Pages> Batch<F, P> {
     /// Appends an entry that continues the run of the one before, or starts a new one.
     #[inline(always)]
     pub(super) fn push(&mut self, raw: F::Raw, starts_run: bool) {
-        self.starts |= u64::from(starts_run) << self.raws.len();
+        self.starts |= u32::from(starts_run) << self.raws.len();
         self.raws.push(raw);
     }
 
@@ -66,7 +66,7 @@ impl<F: Format, P: Pages> Batch<F, P> {
     /// Number of entries from `index` on that map consecutive pages.
     #[inline(always)]
     pub(super) fn run_len(&self, index: usize) -> usize {
-        // No bit is left where `index` is the last of 64: shift in two steps.
+        // No bit is left where `index` is the last of 32: shift in two steps.
         let behind = (self.starts >> index) >> 1;
         let to_end = self.raws.len() - index;
         ((behind.trailing_zeros() as usize) + 1).min(to_end)

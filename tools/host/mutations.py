@@ -13,6 +13,7 @@ class Mutation(NamedTuple):
 
 WALK, PATH, BATCH = "walk.rs", "walk/path.rs", "walk/batch.rs"
 PTES, HUGE, X86 = "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
+PAE, REQUEST = "format/x86_pae.rs", "request.rs"
 
 GRAB_PTES = """            let (grabbed, refused) = self.grab(refused);
 
@@ -121,4 +122,71 @@ MUTATIONS = [
     Mutation("encryption bit in the address of a table", X86,
              "Entry::Table(raw & geometry.frame_mask())",
              "Entry::Table(raw & 0x000f_ffff_ffff_f000)"),
+    # The format of PAE.
+    Mutation("PAE: no second look at the low half", PAE,
+             "if now == low {", "if now == low || true {"),
+    Mutation("PAE: high half read once", PAE,
+             """        let mut low = slot.read_low();
+        loop {
+            slot.read_barrier();
+            let high = slot.read_high();
+            slot.read_barrier();
+""",
+             """        let mut low = slot.read_low();
+        let high = slot.read_high();
+        loop {
+"""),
+    Mutation("PAE: high half read in front of the low one", PAE,
+             """        let mut low = slot.read_low();
+        loop {
+            slot.read_barrier();
+            let high = slot.read_high();
+""",
+             """        let high = slot.read_high();
+        let mut low = slot.read_low();
+        loop {
+"""),
+    Mutation("PAE: the first low half is kept", PAE, "            low = now;",
+             "            low = now; return u64::from(high) << 32 | u64::from(low);"),
+    Mutation("PAE: read at once", PAE, "let mut low = slot.read_low();",
+             "return slot.read_u64(); #[allow(unreachable_code)] let mut low = slot.read_low();"),
+    Mutation("PAE: write not distinguished", PAE,
+             "need: PRESENT | USER | if write { RW } else { 0 },", "need: PRESENT | USER,"),
+    Mutation("PAE: kernel pages permitted", PAE, "need: PRESENT | USER |", "need: PRESENT |"),
+    Mutation("PAE: special ignored", PAE, "clear: SPECIAL | reserved(geometry),",
+             "clear: reserved(geometry),"),
+    Mutation("PAE: leaves without memory permitted", PAE, "clear: SPECIAL | reserved(geometry),",
+             "clear: SPECIAL,"),
+    Mutation("PAE: tables without memory followed", PAE,
+             "raw & (TABLE | PSE | NX | reserved(geometry))", "raw & (TABLE | PSE | NX)"),
+    Mutation("PAE: permissions wanted in the root", PAE,
+             "if level == Level::PMD { TABLE } else { PRESENT }", "TABLE"),
+    Mutation("PAE: no permissions wanted in the PMD", PAE,
+             "if level == Level::PMD { TABLE } else { PRESENT }", "PRESENT"),
+    Mutation("PAE: leaf in the root", PAE, "raw & PSE != 0 && level == Level::PMD",
+             "raw & PSE != 0"),
+    Mutation("PAE: NX may differ within a run", PAE,
+             "!INSIGNIFICANT == 0", "!(INSIGNIFICANT | NX) == 0"),
+    Mutation("PAE: RW may differ within a run", PAE,
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;",
+             "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY | RW;"),
+    Mutation("PAE: no carry into the high half", PAE,
+             "(prev.wrapping_add(geometry.page_size() as u64) ^ next)",
+             "((prev & !0xffff_ffff | u64::from((prev as u32).wrapping_add(0x1000))) ^ next)"),
+    Mutation("PAE: high half of the address ignored", PAE,
+             "let frame = raw & geometry.frame_mask()",
+             "let frame = raw & 0xffff_ffff & geometry.frame_mask()"),
+    Mutation("PAE: flags in the address of a huge page", PAE,
+             "& geometry.frame_mask() & !(geometry.size(level) as u64 - 1)",
+             "& geometry.frame_mask()"),
+    Mutation("PAE: addresses wider than a number of a page", PAE,
+             "frame & ADDRESS & PFN_LIMIT", "frame & ADDRESS"),
+    Mutation("PAE: root of 512 entries", PAE, "[9, 9, 2]", "[9, 9, 9]"),
+    # The request.
+    Mutation("length not limited to the machine", REQUEST,
+             ".filter(|&len| len <= last.min(i64::MAX as u64))", ""),
+    Mutation("end not limited to the machine", REQUEST, ".filter(|&end| end <= last)", ""),
+    Mutation("negative numbers pass", REQUEST, "|| end <= start || nr_pages < 0",
+             "|| end <= start"),
+    Mutation("limit not looked at", REQUEST, "if end > limit || end", "if end"),
 ]

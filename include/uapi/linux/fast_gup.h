@@ -154,8 +154,10 @@ struct fast_gup_info {
  *  EINVAL	besides the above, LONGTERM with a get or with PCI_P2PDMA for an
  *		entry of the kernel, which would WARN; pages[] without max_pages
  *		or the other way round
- *  ERANGE	.nr_pages does not fit the int that an entry of the kernel takes
- *  E2BIG	a valid range, but more than 2^22 pages
+ *  ERANGE	.nr_pages does not fit the int that an entry of the kernel takes;
+ *		.addr or .nr_pages do not fit a long of this kernel
+ *  E2BIG	a valid range, but more than 2^22 pages; or, for an entry of a 32-bit
+ *		kernel, a number of pages whose length it would cut to a valid one
  *  EBUSY	too many calls at the same time
  *  ENOMEM	no memory for the array
  * With HOLD, ENOSPC if the file holds too much: the pages are released.

@@ -11,9 +11,9 @@ import subprocess
 from lib.console import fail, say
 from lib.paths import cache
 
-from . import apt
+from . import private
 
-LOADER = "usr/lib/*/ld-linux-*.so*"
+HINT = "install sparse 0.6.5 or newer, then run it again"
 
 
 def find(build):
@@ -23,10 +23,10 @@ def find(build):
         if command and _valid(command, build):
             return command
     say("this host's sparse is missing or too old for the kernel; taking Debian's newest into the cache")
-    _fetch(own)
+    if not private.fetch(own, ("sparse", "libc6"), "usr/bin/sparse", HINT):
+        fail("no Debian suite has sparse", HINT)
     if not _valid(str(own), build):
-        fail("Debian's newest sparse does not run here or is too old for this kernel",
-             "install sparse 0.6.5 or newer, then run it again")
+        fail("Debian's newest sparse does not run here or is too old for this kernel", HINT)
     return str(own)
 
 
@@ -40,23 +40,3 @@ def _valid(command, build):
     test = subprocess.run(["sh", str(build.tree.path / "scripts/checker-valid.sh"), command,
                            f"--arch={build.arch.karch}", "-m64"], capture_output=True, text=True, check=False)
     return test.stdout.strip() == "1"
-
-
-def _fetch(own):
-    """Unpack sparse and the C library of its suite side by side, with a script that joins them."""
-    place = own.parent
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    private = apt.PrivateApt()
-    for package in ("sparse", "libc6"):
-        found = private.newest(package, lambda version: True)
-        if not found:
-            fail(f"no Debian suite has {package}", "install sparse 0.6.5 or newer, then run it again")
-        deb = private.download(found, cache() / "download")
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(place)], check=True)
-        deb.unlink()
-    loader = next(iter(sorted(place.glob(LOADER))), None)
-    if loader is None:
-        fail("Debian's libc6 holds no loader", "install sparse 0.6.5 or newer, then run it again")
-    own.write_text(f'#!/bin/sh\nexec "{loader}" --library-path "{loader.parent}" "{place}/usr/bin/sparse" "$@"\n')
-    own.chmod(0o755)

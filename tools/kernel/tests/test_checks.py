@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from .common import Scratch
 
-from lib.checks import Context, context, docs, rust, scripts
+from lib.checks import Context, Skipped, context, docs, litmus, rust, scripts
 
 TAG = "SPDX-License-Identifier: GPL-2.0"
 
@@ -19,7 +19,7 @@ class Checks(Scratch):
         super().setUp()
         self.repo = self.top / "repo"
         self.repo.mkdir()
-        for module in (context, docs, rust, scripts):
+        for module in (context, docs, litmus, rust, scripts):
             self.replace(module, "REPO", self.repo)
 
     def check(self, check, **files):
@@ -57,3 +57,19 @@ class Checks(Scratch):
         good = "Title\n=====\n\n.. kernel-doc:: include/linux/fast_gup.h\n   :internal:\n\nSee :c:func:`fast_gup`.\n"
         self.assertEqual(self.check(docs.rst, good_rst=good), [])
         self.assertIn("bad.rst:", self.check(docs.rst, bad_rst="Title\n===\n\n.. no-such-thing::\n")[0])
+
+    def test_litmus(self):
+        herd7 = self.top / "herd7"
+        herd7.write_text('#!/bin/sh\necho "Observation ${3##*/} Never 0 3" | sed "s/[.]litmus//"\n')
+        herd7.chmod(0o755)
+        (self.top / "tree/tools/memory-model").mkdir(parents=True)
+        self.replace(litmus.kbuild.herd7, "find", lambda: (str(herd7), None))
+        self.assertEqual(self.check(litmus.litmus, good_litmus="C good\n\n(*\n * Result: Never\n *)\n"), [])
+        wrong = self.check(litmus.litmus, good_litmus="C good\n\n(*\n * Result: Sometimes\n *)\n")
+        self.assertEqual(wrong, ["good.litmus: herd7 says Never, the file says Sometimes"])
+        self.assertIn("is wanted", self.check(litmus.litmus, good_litmus="C good\n")[0])
+        herd7.write_text("#!/bin/sh\necho syntax error\n")
+        self.assertIn("no answer", self.check(litmus.litmus, good_litmus="(*\n * Result: Never\n *)\n")[0])
+        self.replace(litmus.kbuild.herd7, "find", lambda: (None, "no herd7"))
+        with self.assertRaisesRegex(Skipped, "no herd7"):
+            self.check(litmus.litmus)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The checks behind `make check`: each takes a Context and returns the lines that are wrong."""
 
-from . import docs, kernel, rust, scripts
-from .context import Context
+from . import docs, kernel, litmus, rust, scripts
+from .context import Context, Skipped
 
 ALL = (
     ("spdx", scripts.spdx),
@@ -13,8 +13,9 @@ ALL = (
     ("checkpatch", kernel.checkpatch),
     ("kernel-doc", docs.kernel_doc),
     ("rst", docs.rst),
+    ("litmus", litmus.litmus),
     ("shell", scripts.shell),
     ("python", scripts.python),
 )
 
-__all__ = ["ALL", "Context"]
+__all__ = ["ALL", "Context", "Skipped"]

@@ -11,6 +11,10 @@ LEFTOVER = ".checkpatch-camelcase."
 SKIPPED = {".git", "build", "target", "__pycache__"}
 
 
+class Skipped(Exception):
+    """A check cannot be made on this host; the text says why, and what to do about it."""
+
+
 class Context:
     """The repository's own files, and the build whose flags and sources are used."""
 

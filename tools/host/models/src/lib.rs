@@ -8,6 +8,7 @@
 //!
 //! - [`share`]: taking a reference against taking the page away.
 //! - [`fork`]: `write_protect_seq` around a pin.
+//! - [`halves`]: an entry that is read and written by halves, as those of PAE are.
 //! - [`unregister`]: a call through the hook against unloading the module.
 //!
 //! The kernel's barriers are fences here: `smp_mb()` is sequentially consistent, `smp_rmb()` is
@@ -19,6 +20,7 @@
 #![warn(missing_docs, rust_2018_idioms)]
 
 mod fork;
+mod halves;
 mod share;
 mod unregister;
 

@@ -19,6 +19,8 @@ pub(crate) const _PAGE_UFFD: u64 = 1 << 10;
 pub(crate) const _PAGE_SOFT_DIRTY: u64 = 1 << 11;
 pub(crate) const _PAGE_PAT_LARGE: u64 = 1 << 12;
 pub(crate) const _PAGE_SAVED_DIRTY: u64 = 1 << 58;
+/// Without `CONFIG_X86_64`, where `_PAGE_UFFD` does not exist.
+pub(crate) const _PAGE_SAVED_DIRTY_32: u64 = 1 << 10;
 pub(crate) const _PAGE_PKEY_BIT0: u64 = 1 << 59;
 pub(crate) const _PAGE_PKEY_MASK: u64 = 0xf << 59;
 pub(crate) const _PAGE_NX: u64 = 1 << 63;

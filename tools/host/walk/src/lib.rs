@@ -2,12 +2,13 @@
 
 //! The lockless walk of fast_gup, tested on page tables made up on the host.
 //!
-//! `array_vec`, `format`, `refusal` and `walk` are links to the sources of the kernel module: what is tested
+//! `array_vec`, `format`, `refusal`, `request` and `walk` are links to the sources of the kernel module: what is tested
 //! here is what runs there, to the letter. The kernel's side is played by a [`world`] of tables and
 //! folios, where somebody may step in before every access that the walk makes.
 //!
 //! - [`laws`]: what the bits of an entry mean, for all combinations of flags, against a
-//!   transcription of the kernel's own [C functions](c).
+//!   transcription of the kernel's own [C functions](c); and what reading one by halves finds.
+//! - [`requests`]: the range of a request, in address spaces of 64 and of 32 bits.
 //! - [`still`]: random address spaces that nobody changes; the walk must answer as a [`naive`]
 //!   walker does that looks at one page at a time.
 //! - [`moving`]: address spaces that a hostile kernel changes between any two accesses of the walk,
@@ -20,6 +21,8 @@
 mod array_vec;
 mod format;
 mod refusal;
+#[allow(dead_code)]
+mod request;
 mod walk;
 
 #[cfg(test)]
@@ -34,6 +37,10 @@ mod memory;
 mod moving;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod shape;
 #[cfg(test)]
 mod still;
 #[cfg(test)]

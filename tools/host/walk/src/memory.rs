@@ -7,12 +7,10 @@
 //! failure of the test, and it comes back as another table.
 
 use crate::format::{Level, PhysAddr};
+use crate::shape::Shape;
 
-/// Entries of a table, at all levels of x86_64.
-pub(crate) const ENTRIES: usize = 512;
-
-/// Where the tables are. High, so that a frame mask that is too narrow is noticed.
-const BASE: PhysAddr = 0x2a5a_1230_0000;
+/// Entries of a table, at most.
+const ENTRIES: usize = 512;
 
 /// What `POISON_FREE` makes of an entry: present and writable, of all things.
 const POISON: u64 = 0x6b6b_6b6b_6b6b_6b6b;
@@ -40,19 +38,25 @@ struct Page {
 pub(crate) struct Memory {
     pages: Vec<Page>,
     in_section: bool,
+    shape: Shape,
     root: PhysAddr,
 }
 
 impl Memory {
     /// An empty tree.
-    pub(crate) fn new(root: Level) -> Self {
+    pub(crate) fn new(shape: Shape) -> Self {
         let mut memory = Self {
             pages: Vec::new(),
             in_section: false,
+            shape,
             root: 0,
         };
-        memory.root = memory.allocate(root);
+        memory.root = memory.allocate(shape.root());
         memory
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
     }
 
     pub(crate) fn root(&self) -> PhysAddr {
@@ -77,7 +81,7 @@ impl Memory {
                 self.pages.len() - 1
             }
         };
-        BASE + ((number as PhysAddr) << TABLE_SHIFT)
+        self.shape.tables() + ((number as PhysAddr) << TABLE_SHIFT)
     }
 
     /// Frees a table that no entry points to any more.
@@ -142,7 +146,7 @@ impl Memory {
     }
 
     fn number(&self, at: PhysAddr) -> usize {
-        let offset = at.wrapping_sub(BASE);
+        let offset = at.wrapping_sub(self.shape.tables());
         let number = (offset >> TABLE_SHIFT) as usize;
         let aligned = offset % (1 << TABLE_SHIFT) == 0;
         assert!(aligned && number < self.pages.len(), "no table at {at:#x}");
@@ -159,7 +163,8 @@ impl Page {
 
 /// Building trees, for who makes the worlds.
 impl Memory {
-    /// The place of the entry of `level` for an address; makes the tables above it.
+    /// The place of the entry of `level` for an address; makes the tables above it, with `bits` in
+    /// the entries that point to them besides those of the shape.
     pub(crate) fn place(&mut self, addr: usize, level: Level, bits: u64) -> (PhysAddr, usize) {
         let mut at = self.root;
         loop {
@@ -171,7 +176,7 @@ impl Memory {
             at = match (self.read(at, index) & FRAME, this.below()) {
                 (0, Some(below)) => {
                     let table = self.allocate(below);
-                    self.write(at, index, table | bits);
+                    self.write(at, index, table | self.shape.table_bits(this) | bits);
                     table
                 }
                 (table, _) => table,

@@ -9,6 +9,7 @@
 
 use crate::folios::Kind;
 use crate::format::Pfn;
+use crate::shape::Shape;
 use crate::world::World;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -101,13 +102,18 @@ fn stages() -> impl Strategy<Value = Stage> {
     let place = (1usize..70, 0usize..6);
     let max_section = prop_oneof![1 => 1usize..6, 1 => Just(512)];
     let asked = (any::<bool>(), any::<bool>(), max_section);
-    (any::<bool>(), memory, place, asked).prop_map(|(five_levels, memory, place, asked)| {
+    let shape = prop::sample::select(&Shape::ALL[..]);
+    (shape, memory, place, asked).prop_map(|(shape, memory, place, asked)| {
         let (level, order, kind, writable, shared) = memory;
         // Secretmem has small pages only, and what is written to is mapped exclusively.
         let secret = matches!(kind, Kind::Secret { .. });
         Stage {
-            five_levels,
-            level: if secret { 0 } else { level },
+            shape,
+            level: if secret {
+                0
+            } else {
+                level.min(shape.root().index() - 1)
+            },
             order: if secret { 0 } else { order },
             kind,
             writable,

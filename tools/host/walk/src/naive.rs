@@ -4,10 +4,11 @@
 //! remembered, nothing batched. Its rules are those of `gup_fast_pgd_range()` and all below it in
 //! `mm/gup.c`; where that returns 0, the reason is named as `refusal.rs` describes it.
 
-use crate::c::{Machine, _PAGE_PRESENT, _PAGE_PSE, _PAGE_RW, _PAGE_USER, PMD_SHIFT, PUD_SHIFT};
-use crate::format::{Pfn, PhysAddr};
+use crate::c::*;
+use crate::format::{Level, Pfn, PhysAddr};
 use crate::memory::Memory;
 use crate::refusal::Refusal;
+use crate::shape::Shape;
 use crate::world::{Request, World};
 
 /// How a page is mapped.
@@ -41,6 +42,9 @@ pub(crate) fn look(memory: &Memory, request: &Request, addr: usize) -> Result<Ma
         if machine.special(raw) {
             return Err(Refusal::Special);
         }
+        if raw & request.shape.reserved() != 0 {
+            return Err(Refusal::Bad);
+        }
         let size = 1 << shift;
         Ok(Mapped {
             pfn: pfn + ((addr & (size - 1)) >> 12),
@@ -54,16 +58,18 @@ pub(crate) fn look(memory: &Memory, request: &Request, addr: usize) -> Result<Ma
     let mut table = memory.root();
 
     // pgd and p4d: one of them is folded with four levels. They have no leaves.
-    for shift in if request.five_levels {
-        &[48, 39][..]
-    } else {
-        &[39]
-    } {
+    // With PAE, both are, and the PUD is the root.
+    let above: &[u32] = match request.shape {
+        Shape::Five => &[48, 39],
+        Shape::Four => &[39],
+        Shape::Pae => &[],
+    };
+    for shift in above {
         let (_, p4d) = entry(table, *shift);
         if !machine.p4d_present(p4d) {
             return Err(absent(p4d));
         }
-        table = below(p4d, false, &machine)?;
+        table = below(p4d, Level::P4D, request.shape, &machine)?;
     }
 
     let at = table;
@@ -71,10 +77,10 @@ pub(crate) fn look(memory: &Memory, request: &Request, addr: usize) -> Result<Ma
     if !machine.pud_present(pud) {
         return Err(absent(pud));
     }
-    if machine.pud_leaf(pud) {
+    if machine.pud_leaf(pud) && request.shape != Shape::Pae {
         return leaf(at, (index, pud), PUD_SHIFT, machine.pud_pfn(pud));
     }
-    table = below(pud, true, &machine)?;
+    table = below(pud, Level::PUD, request.shape, &machine)?;
 
     let at = table;
     let (index, pmd) = entry(table, PMD_SHIFT);
@@ -85,7 +91,7 @@ pub(crate) fn look(memory: &Memory, request: &Request, addr: usize) -> Result<Ma
     if machine.pmd_leaf(pmd) {
         return leaf(at, (index, pmd), PMD_SHIFT, machine.pmd_pfn(pmd));
     }
-    table = below(pmd, true, &machine)?;
+    table = below(pmd, Level::PMD, request.shape, &machine)?;
 
     let at = table;
     let (index, pte) = entry(table, 12);
@@ -109,11 +115,19 @@ fn absent(entry: u64) -> Refusal {
 }
 
 /// The table below. The C does not check what it follows; a table of user space has all three bits,
-/// and is not a leaf.
-fn below(entry: u64, may_be_leaf: bool, machine: &Machine) -> Result<PhysAddr, Refusal> {
-    let table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
-    let leaf = !may_be_leaf && entry & _PAGE_PSE != 0;
-    if entry & table != table || leaf {
+/// and is not a leaf. With PAE, NX is for leaves alone, and the entries of the root have neither
+/// permissions nor leaves.
+fn below(entry: u64, level: Level, shape: Shape, machine: &Machine) -> Result<PhysAddr, Refusal> {
+    let permissions = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
+    let set = shape.table_bits(level) & permissions;
+    let mut looked_at = permissions;
+    if level > Level::PUD || shape == Shape::Pae {
+        looked_at |= _PAGE_PSE;
+    }
+    if shape == Shape::Pae {
+        looked_at |= _PAGE_NX | shape.reserved();
+    }
+    if entry & looked_at != set {
         return Err(Refusal::Bad);
     }
     Ok(machine.table(entry))

@@ -4,21 +4,26 @@
 //! every access and may change what he likes in front of it.
 
 use crate::folios::Folios;
-use crate::format::x86_64::{Rights, X86_64};
-use crate::format::{Access, Geometry, Level, Pfn, PhysAddr, Slot};
-use crate::memory::{Memory, ENTRIES};
+use crate::format::x86_64::{self, X86_64};
+use crate::format::x86_pae::{self, X86Pae};
+use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr, Slot};
+use crate::memory::Memory;
 use crate::refusal::Refusal;
+use crate::shape::Shape;
 use crate::walk::{self, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
 use std::cell::RefCell;
 
 /// What the walk is about to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
+    /// An entry, or its upper half.
     Read {
         level: Level,
         at: PhysAddr,
         index: usize,
     },
+    /// The lower half of an entry, which is read in front of the upper one and behind it.
+    ReadLow,
     Grab {
         first: Pfn,
         nr: usize,
@@ -55,7 +60,7 @@ impl Watcher for Vec<Event> {
 /// What is asked of the walk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
-    pub(crate) five_levels: bool,
+    pub(crate) shape: Shape,
     /// `physical_mask`, see [`Machine`](crate::c::Machine).
     pub(crate) physical_mask: u64,
     pub(crate) pkru: u32,
@@ -71,7 +76,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn geometry(&self) -> Geometry {
-        X86_64::geometry(self.five_levels, self.physical_mask & !0xfff)
+        self.shape.geometry(self.physical_mask)
     }
 
     /// Whether a page that is mapped read-only must be exclusive.
@@ -103,29 +108,46 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(five_levels: bool) -> Self {
-        let root = Level::root(if five_levels { 5 } else { 4 });
+    pub(crate) fn new(shape: Shape) -> Self {
         Self {
-            memory: RefCell::new(Memory::new(root)),
+            memory: RefCell::new(Memory::new(shape)),
             folios: RefCell::default(),
         }
     }
 
     /// Runs the walk under test.
     pub(crate) fn walk<W: Watcher>(&self, request: &Request, watcher: &mut W) -> Outcome {
-        let watched = Watched {
-            world: self,
-            watcher: RefCell::new(watcher),
-        };
         let access = if request.write {
             Access::Write
         } else {
             Access::Read
         };
+        match request.shape {
+            Shape::Four | Shape::Five => {
+                let rights = x86_64::Rights::new(access, request.pkru);
+                self.walk_format::<X86_64, _>(request, rights, watcher)
+            }
+            Shape::Pae => {
+                let rights = x86_pae::Rights::new(access, &request.geometry());
+                self.walk_format::<X86Pae, _>(request, rights, watcher)
+            }
+        }
+    }
+
+    fn walk_format<F: Format, W: Watcher>(
+        &self,
+        request: &Request,
+        rights: F::Rights,
+        watcher: &mut W,
+    ) -> Outcome {
+        let watched = Watched {
+            world: self,
+            watcher: RefCell::new(watcher),
+        };
         let geometry = request.geometry();
-        let range = Range::<X86_64> {
+        let range = Range::<F> {
             geometry: &geometry,
-            rights: Rights::new(access, request.pkru),
+            rights,
             start: request.start,
             end: request.end,
             max_section: request.max_section,
@@ -213,7 +235,9 @@ impl<'w, W: Watcher> Table for TableAt<'w, W> {
     type Slot = SlotAt<'w, W>;
 
     unsafe fn slot(self, index: usize) -> Self::Slot {
-        assert!(index < ENTRIES, "entry {index} of a table");
+        let memory = self.watched.world.memory.borrow();
+        let entries = memory.shape().entries(memory.level(self.at));
+        assert!(index < entries, "entry {index} of a table");
         SlotAt { table: self, index }
     }
 }
@@ -231,17 +255,47 @@ impl<W> Clone for SlotAt<'_, W> {
 
 impl<W> Copy for SlotAt<'_, W> {}
 
-impl<W: Watcher> Slot for SlotAt<'_, W> {
-    fn read_u64(self) -> u64 {
+impl<W: Watcher> SlotAt<'_, W> {
+    /// The entry as it is, whatever happens in front of that.
+    fn read(self, event: Event) -> u64 {
         let TableAt { watched, at } = self.table;
-        let level = watched.world.memory.borrow().level(at);
-        let index = self.index;
-        watched.before(Event::Read { level, at, index });
+        watched.before(event);
 
         let memory = watched.world.memory.borrow();
         assert!(memory.in_section(), "tables are read in sections only");
-        memory.read(at, index)
+        memory.read(at, self.index)
     }
+
+    fn event(self) -> Event {
+        let TableAt { watched, at } = self.table;
+        let level = watched.world.memory.borrow().level(at);
+        let index = self.index;
+        Event::Read { level, at, index }
+    }
+
+    fn by_halves(self) -> bool {
+        self.table.watched.world.memory.borrow().shape() == Shape::Pae
+    }
+}
+
+impl<W: Watcher> Slot for SlotAt<'_, W> {
+    fn read_u64(self) -> u64 {
+        assert!(!self.by_halves(), "an entry of PAE is read at once");
+        self.read(self.event())
+    }
+
+    fn read_low(self) -> u32 {
+        assert!(self.by_halves(), "half of an entry is read");
+        self.read(Event::ReadLow) as u32
+    }
+
+    fn read_high(self) -> u32 {
+        assert!(self.by_halves(), "half of an entry is read");
+        (self.read(self.event()) >> 32) as u32
+    }
+
+    /// Nothing is reordered here; what the barriers are for is shown by the models.
+    fn read_barrier(self) {}
 }
 
 /// Takes the references, and receives the pages.

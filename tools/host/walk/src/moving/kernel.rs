@@ -13,7 +13,9 @@ use crate::folios::Kind;
 use crate::format::{Level, Pfn, PhysAddr};
 use crate::naive::{self, Mapped};
 use crate::refusal::Refusal;
+use crate::shape::Shape;
 use crate::world::{Event, Request, Watcher, World};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 mod entries;
@@ -74,6 +76,8 @@ const FRAME: u64 = 0x0000_7fff_ffff_f000;
 /// A table that is in the tree of somebody else, and where it was in ours.
 #[derive(Clone, Copy)]
 struct Taken {
+    /// The entry that pointed to it.
+    raw: u64,
     table: PhysAddr,
     level: Level,
     parent: (PhysAddr, usize),
@@ -100,6 +104,8 @@ pub(super) struct Kernel {
     /// How many entries map memory that begins at a page.
     maps: BTreeMap<Pfn, usize>,
     pub(super) write_protect_seq: usize,
+    /// An entry of which one half is written, and what it will be.
+    second_half: Cell<Option<((PhysAddr, usize), u64)>>,
 }
 
 /// The page that is mapped for page number `page` of a request, and its entry.
@@ -128,9 +134,10 @@ impl Kernel {
             taken: None,
             cleared_pmd: None,
             freed: None,
-            fresh: 0x10_0000,
+            fresh: stage.shape.fresh(),
             maps,
             write_protect_seq: 0,
+            second_half: Cell::new(None),
         };
         (world, kernel)
     }
@@ -141,6 +148,7 @@ impl Kernel {
             self.next += 1;
             self.step(world, step);
         }
+        self.finish_write(world);
     }
 
     pub(super) fn events(&self) -> usize {
@@ -148,6 +156,7 @@ impl Kernel {
     }
 
     fn step(&mut self, world: &World, step: Step) {
+        self.finish_write(world);
         match step {
             Step::Clear(page) => self.clear(world, page),
             Step::Release => {
@@ -188,11 +197,11 @@ impl Kernel {
             Step::ChangeTaken(page) => self.change_taken(world, page),
             Step::ClearTaken(page) => self.clear_taken(world, page),
             Step::ReturnTable => {
-                if let Some(Taken { table, parent, .. }) = self.taken {
+                if let Some(Taken { raw, parent, .. }) = self.taken {
                     let empty = world.memory.borrow().read(parent.0, parent.1) == 0;
                     if empty {
                         self.taken = None;
-                        self.write(world, parent, table | _PAGE_TABLE);
+                        self.write(world, parent, raw);
                     }
                 }
             }
@@ -216,8 +225,35 @@ impl Kernel {
         self.request.start + page % self.stage.pages * 4096
     }
 
-    fn write(&self, world: &World, (at, index): (PhysAddr, usize), raw: u64) {
-        world.memory.borrow_mut().write(at, index, raw);
+    /// Writes an entry. With PAE, where the kernel does so by halves, the second half is written
+    /// behind the next access of the walk, or in front of whatever the kernel does next.
+    fn write(&self, world: &World, place: (PhysAddr, usize), raw: u64) {
+        self.finish_write(world);
+
+        let (at, index) = place;
+        let mut memory = world.memory.borrow_mut();
+        let old = memory.read(at, index);
+        let by_halves = memory.shape() == Shape::Pae && (old ^ raw) >> 32 != 0;
+        let half = if by_halves && raw == 0 {
+            // native_pte_clear() and native_pmd_clear(): the lower half first.
+            old & !0xffff_ffff
+        } else if by_halves && old & _PAGE_PRESENT == 0 && memory.level(at) == Level::PTE {
+            // native_set_pte(): the upper half first.
+            raw & !0xffff_ffff | old & 0xffff_ffff
+        } else {
+            // Both are exchanged at once, or one of them is as it was.
+            raw
+        };
+        memory.write(at, index, half);
+        if half != raw {
+            self.second_half.set(Some((place, raw)));
+        }
+    }
+
+    fn finish_write(&self, world: &World) {
+        if let Some(((at, index), raw)) = self.second_half.take() {
+            world.memory.borrow_mut().write(at, index, raw);
+        }
     }
 
     fn fresh(&mut self, order: u8) -> Pfn {
@@ -229,6 +265,10 @@ impl Kernel {
 
 impl Watcher for Kernel {
     fn before(&mut self, world: &World, event: Event) {
+        if self.second_half.get().is_some() {
+            self.finish_write(world);
+            self.oracle.world_changed(world);
+        }
         while let Some(&(due, step)) = self.due.get(self.next) {
             if due > self.events {
                 break;

@@ -5,15 +5,13 @@
 use crate::c::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
+use crate::shape::Shape;
 use crate::world::{Request, World};
-
-/// The border between two tables of pages, two of PMDs and two of PUDs.
-const BORDER: usize = 1 << 39;
 
 /// What is mapped, and what is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stage {
-    pub(super) five_levels: bool,
+    pub(super) shape: Shape,
     /// Level of the leaves, as [`Level::index`] counts them.
     pub(super) level: usize,
     /// Order of the folios that are mapped by entries of pages.
@@ -35,9 +33,9 @@ impl Stage {
     }
 
     pub(super) fn request(&self) -> Request {
-        let start = BORDER - self.before_border.min(self.pages) * 4096;
+        let start = self.shape.border() - self.before_border.min(self.pages) * 4096;
         Request {
-            five_levels: self.five_levels,
+            shape: self.shape,
             physical_mask: (1 << 52) - 1,
             pkru: 0,
             start,
@@ -58,7 +56,7 @@ impl Stage {
 
     /// Makes the world, and calls `mapped` with the first page of each leaf.
     pub(super) fn build(&self, mut mapped: impl FnMut(Pfn)) -> World {
-        let world = World::new(self.five_levels);
+        let world = World::new(self.shape);
         let request = self.request();
         let size = 4096usize << (9 * self.level);
         let leaf_pages = size / 4096;
@@ -67,7 +65,7 @@ impl Stage {
         } else {
             9 * self.level as u8
         };
-        let mut pfn: Pfn = 0x4_0000;
+        let mut pfn: Pfn = self.shape.memory(order);
 
         for addr in (request.start & !(size - 1)..request.end).step_by(size) {
             if pfn % (1 << order) == 0 {
@@ -78,7 +76,7 @@ impl Stage {
                 }
             }
             let mut tables = world.memory.borrow_mut();
-            let (at, index) = tables.place(addr, self.level(), _PAGE_TABLE);
+            let (at, index) = tables.place(addr, self.level(), 0);
             tables.write(at, index, (pfn as u64) << 12 | self.flags());
             mapped(pfn);
             pfn += leaf_pages;

@@ -8,9 +8,10 @@ use super::run;
 use super::scripts::Script;
 use super::stage::Stage;
 use crate::folios::Kind;
+use crate::shape::Shape;
 
 const TINY: Stage = Stage {
-    five_levels: false,
+    shape: Shape::Four,
     level: 0,
     order: 0,
     kind: Kind::Anon,
@@ -124,7 +125,7 @@ fn three_pages_of_a_folio_and_one_script() {
     one_script(Stage {
         order: 2,
         pages: 3,
-        five_levels: true,
+        shape: Shape::Five,
         ..TINY
     });
 }
@@ -146,4 +147,56 @@ fn one_read_only_page_and_two_scripts() {
 #[test]
 fn one_huge_page_and_two_scripts() {
     two_scripts(Stage { level: 1, ..TINY });
+}
+
+/// With PAE, each entry is three accesses, between which everything may happen.
+const TINY_PAE: Stage = Stage {
+    shape: Shape::Pae,
+    ..TINY
+};
+
+#[test]
+fn one_page_of_pae_and_one_script() {
+    for level in [0, 1] {
+        for (writable, write) in [(true, true), (true, false), (false, false)] {
+            for pin in [true, false] {
+                one_script(Stage {
+                    level,
+                    writable,
+                    write,
+                    pin,
+                    ..TINY_PAE
+                });
+            }
+        }
+    }
+}
+
+/// The last page below 4 GiB and the first above, in one folio and in two, in one table and in two.
+#[test]
+fn two_pages_of_pae_and_one_script() {
+    for (order, before_border) in [(0, 0), (1, 0), (0, 1)] {
+        one_script(Stage {
+            pages: 2,
+            order,
+            before_border,
+            ..TINY_PAE
+        });
+    }
+}
+
+/// A page is exchanged, for one whose address has the same lower half, while something else happens.
+#[test]
+fn an_exchange_of_pae_and_another_script() {
+    let events = run(TINY_PAE, Vec::new());
+    for second in Script::ALL {
+        for scripts in [[Script::Exchange, second], [second, Script::Exchange]] {
+            let steps = scripts.map(|script| script.steps(0)).concat();
+            if steps.len() <= 5 {
+                all_schedules(&steps, events, &mut |due| {
+                    run(TINY_PAE, due);
+                });
+            }
+        }
+    }
 }

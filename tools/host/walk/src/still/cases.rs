@@ -7,6 +7,7 @@ use super::space::{Memory, Piece, Space};
 use crate::c::*;
 use crate::folios::Kind;
 use crate::refusal::Refusal;
+use crate::shape::Shape;
 use crate::walk::BATCH;
 use crate::world::Request;
 
@@ -34,7 +35,7 @@ fn pages(order: u8) -> Piece {
 
 fn space(pieces: Vec<Piece>) -> Space {
     Space {
-        five_levels: false,
+        shape: Shape::Four,
         encrypted: false,
         base: BASE,
         noise: 0x5eed,
@@ -44,7 +45,7 @@ fn space(pieces: Vec<Piece>) -> Space {
 
 fn request(pages: usize) -> Request {
     Request {
-        five_levels: false,
+        shape: Shape::Four,
         physical_mask: (1 << 52) - 1,
         pkru: 0,
         start: BASE,
@@ -117,16 +118,16 @@ fn huge_pages_may_be_got_in_part() {
     assert_eq!(lengths, [212, 188]);
 }
 
-/// The last page below 2^47 and below 2^56, where "the end of the table" is near the end of all.
+/// The last page of each shape, where "the end of the table" is near the end of all.
 #[test]
 fn the_last_page_of_user_space() {
-    for five_levels in [false, true] {
-        let task_size = 1usize << if five_levels { 56 } else { 47 };
+    for shape in Shape::ALL {
+        let task_size = shape.task_size();
         let mut space = space(vec![]);
-        (space.five_levels, space.base) = (five_levels, task_size - 4096);
+        (space.shape, space.base) = (shape, task_size - 4096);
         let world = space.build().world;
         let top = Request {
-            five_levels,
+            shape,
             start: task_size - 3 * 4096,
             end: task_size,
             ..request(0)
@@ -138,7 +139,7 @@ fn the_last_page_of_user_space() {
                 .borrow_mut()
                 .add(pfn, 0, Kind::File { mapped: true });
             let mut tables = world.memory.borrow_mut();
-            let (at, index) = tables.place(addr, crate::format::Level::PTE, _PAGE_TABLE);
+            let (at, index) = tables.place(addr, crate::format::Level::PTE, 0);
             tables.write(at, index, (pfn as u64) << 12 | GOOD);
         }
         let (_, outcome) = compare(&world, &top);

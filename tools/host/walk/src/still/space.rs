@@ -6,6 +6,7 @@ use crate::c::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::refusal::Refusal;
+use crate::shape::{Shape, FOUR_GIB};
 use crate::world::World;
 use proptest::prelude::*;
 
@@ -54,7 +55,7 @@ pub(crate) enum Piece {
 /// An address space.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
-    pub(crate) five_levels: bool,
+    pub(crate) shape: Shape,
     /// Memory encryption: a bit of each address of memory that is none of the address.
     pub(crate) encrypted: bool,
     pub(crate) base: usize,
@@ -84,19 +85,29 @@ impl Space {
     }
 
     pub(crate) fn task_size(&self) -> usize {
-        1 << if self.five_levels { 56 } else { 47 }
+        self.shape.task_size()
     }
 
     pub(crate) fn build(&self) -> Built {
         let mut builder = Builder {
             space: self,
-            world: World::new(self.five_levels),
+            world: World::new(self.shape),
             addr: self.base,
-            pfn: 0x4_0000,
+            // With PAE, the pieces lie on both sides of 4 GiB.
+            pfn: if self.shape == Shape::Pae {
+                FOUR_GIB - 0x400
+            } else {
+                0x4_0000
+            },
         };
         let mut borders = vec![self.base];
         for piece in &self.pieces {
-            if self.task_size() - builder.addr <= 2 << PUD_SHIFT {
+            let most = if self.shape == Shape::Pae {
+                8 << PMD_SHIFT
+            } else {
+                2 << PUD_SHIFT
+            };
+            if self.task_size() - builder.addr <= most {
                 break;
             }
             builder.piece(piece);
@@ -138,8 +149,9 @@ impl Builder<'_> {
                 }
             }
             Piece::Huge { memory, pud, flags } => {
-                self.fill(if *pud { PUD_SHIFT } else { PMD_SHIFT });
-                let level = if *pud { Level::PUD } else { Level::PMD };
+                let pud = *pud && self.space.shape != Shape::Pae;
+                self.fill(if pud { PUD_SHIFT } else { PMD_SHIFT });
+                let level = if pud { Level::PUD } else { Level::PMD };
                 let pages = 1usize << (9 * level.index());
                 let mut first = self.allocate(memory);
                 // A leaf of more than one folio, if the folios are small.
@@ -166,8 +178,7 @@ impl Builder<'_> {
                 let first = self.allocate(&PLAIN);
                 self.map(Level::PTE, first, GOOD);
                 let levels = [Level::PMD, Level::PUD, Level::P4D, Level::root(5)];
-                let top = if self.space.five_levels { 4 } else { 3 };
-                let level = levels[level % top];
+                let level = levels[level % self.space.shape.root().index()];
                 let mut tables = self.world.memory.borrow_mut();
                 let (at, index) = tables.place(addr, level, self.table_bits());
                 let raw = tables.read(at, index);
@@ -229,9 +240,13 @@ impl Builder<'_> {
         tables.write(at, index, raw);
     }
 
+    /// What an entry that points to a table has besides its flags.
     fn table_bits(&self) -> u64 {
-        let encrypted = if self.space.encrypted { ENCRYPTED } else { 0 };
-        _PAGE_TABLE | encrypted
+        if self.space.encrypted {
+            ENCRYPTED
+        } else {
+            0
+        }
     }
 
     /// Bits that differ from entry to entry without any rule.
@@ -241,7 +256,7 @@ impl Builder<'_> {
             _PAGE_ACCESSED,
             _PAGE_DIRTY,
             _PAGE_SOFT_DIRTY,
-            _PAGE_SAVED_DIRTY,
+            self.space.shape.saved_dirty(),
         ];
         (0..4).fold(0, |bits, i| {
             bits | if mixed >> i & 1 != 0 { noisy[i] } else { 0 }
@@ -337,24 +352,34 @@ fn piece() -> impl Strategy<Value = Piece> {
 /// Spaces that begin in front of a border between two tables of any level.
 pub(crate) fn space() -> impl Strategy<Value = Space> {
     let border = prop::sample::select(vec![PMD_SHIFT, PUD_SHIFT, 39]);
+    let shape = prop::sample::select(&Shape::ALL[..]);
     let start = (border, 1usize..200, 0usize..700);
     let top = prop::bool::weighted(0.1);
     (
-        any::<bool>(),
+        shape,
         any::<bool>(),
         start,
         top,
         any::<u64>(),
         prop::collection::vec(piece(), 1..14),
     )
-        .prop_map(|(five_levels, encrypted, start, top, noise, pieces)| {
-            let (shift, number, before) = start;
+        .prop_map(|(shape, encrypted, start, top, noise, pieces)| {
+            let (mut shift, mut number, before) = start;
+            let mut below_top = 4usize << PUD_SHIFT;
+            if shape == Shape::Pae {
+                shift = shift.min(PUD_SHIFT);
+                number = if shift == PUD_SHIFT {
+                    1 + number % 2
+                } else {
+                    number
+                };
+                below_top = 64 << PMD_SHIFT;
+            }
             let low = (number << shift) - before.min(number << (shift - 12)) * 4096;
-            let top_border = 1usize << if five_levels { 56 } else { 47 };
-            let high = top_border - (4 << PUD_SHIFT) + before * 4096;
+            let high = shape.task_size() - below_top + before * 4096;
             Space {
-                five_levels,
-                encrypted,
+                shape,
+                encrypted: encrypted && shape != Shape::Pae,
                 base: if top { high } else { low },
                 noise,
                 pieces,

@@ -125,7 +125,7 @@ impl Kernel {
             }
         }
         let mut memory = world.memory.borrow_mut();
-        let place = memory.place(addr, self.stage.level(), _PAGE_TABLE);
+        let place = memory.place(addr, self.stage.level(), 0);
         let order = 9 * self.stage.level as u8;
         let first = match self.freed.take() {
             Some((first, freed)) if freed >= order => first,

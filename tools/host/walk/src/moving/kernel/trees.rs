@@ -149,6 +149,7 @@ impl Kernel {
             if let (true, Some(below)) = (raw & (_PAGE_PRESENT | _PAGE_PSE) == 1, level.below()) {
                 self.write(world, parent, 0);
                 self.taken = Some(Taken {
+                    raw,
                     table: raw & FRAME,
                     level: below,
                     parent,

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The laws of the format of 32-bit x86 with PAE, for all combinations of the flags.
+//!
+//! The C is the same as for x86_64, in a configuration without protection keys and shadow stacks.
+
+use crate::c::*;
+use crate::format::x86_pae::{Rights, X86Pae};
+use crate::format::{Access, Entry, Format, Geometry, Level};
+use crate::refusal::Refusal;
+
+/// All the bits that any function of the format or of the C looks at, and two that are reserved.
+const FLAGS: [u64; 15] = [
+    _PAGE_PRESENT,
+    _PAGE_RW,
+    _PAGE_USER,
+    _PAGE_ACCESSED,
+    _PAGE_DIRTY,
+    _PAGE_PSE,
+    _PAGE_GLOBAL,
+    _PAGE_SPECIAL,
+    _PAGE_SAVED_DIRTY_32,
+    _PAGE_SOFT_DIRTY,
+    _PAGE_PAT_LARGE,
+    1 << 36,
+    1 << 52,
+    1 << 62,
+    _PAGE_NX,
+];
+
+/// The bits of [`FLAGS`] that an entry of memory does not have.
+const RESERVED: u64 = 1 << 36 | 1 << 52 | 1 << 62;
+
+/// Frames of huge pages on both sides of 4 GiB, and at the end.
+const FRAMES: [u64; 5] = [0, 0x2a40_0000, 0xffe0_0000, 0x1_0000_0000, 0xf_ffc0_0000];
+
+/// What the C masks with. It is wider than the addresses of memory.
+const MASK: u64 = (1 << 52) - 1;
+
+const C: Machine = Machine {
+    physical_mask: MASK,
+    pkru: 0,
+};
+
+/// Up to 64 GiB of memory.
+const GEOMETRY: Geometry = X86Pae::geometry((1 << 36) - 0x1000);
+
+fn all_flags() -> impl Iterator<Item = u64> {
+    (0u32..1 << FLAGS.len()).map(|set| {
+        let chosen = (0..FLAGS.len()).filter(|i| set >> i & 1 != 0);
+        chosen.fold(0, |raw, i| raw | FLAGS[i])
+    })
+}
+
+/// Calls `check` with all entries and ways to access.
+fn for_all(mut check: impl FnMut(u64, bool, Rights)) {
+    for frame in FRAMES {
+        for raw in all_flags().map(|flags| flags | frame) {
+            check(raw, false, Rights::new(Access::Read, &GEOMETRY));
+            check(raw, true, Rights::new(Access::Write, &GEOMETRY));
+        }
+    }
+}
+
+#[test]
+fn leaves_are_permitted_as_in_c() {
+    for_all(|raw, write, rights| {
+        // gup_fast_pte_range(), and gup_fast_pmd_leaf() behind gup_fast_pmd_range().
+        let pte = !C.pte_protnone(raw) && C.access_permitted(raw, write) && !C.special(raw);
+        let pmd = !C.pmd_protnone(raw) && C.access_permitted(raw, write) && !C.special(raw);
+        let exists = raw & RESERVED == 0;
+
+        let permitted = X86Pae::permitted(raw, rights);
+        assert_eq!(
+            [permitted; 2],
+            [pte && exists, pmd && exists],
+            "{raw:#x} write={write}"
+        );
+    });
+}
+
+/// The first law: what is permitted has a `struct page`.
+#[test]
+fn permitted_leaves_have_a_struct_page() {
+    for_all(|raw, write, rights| {
+        if X86Pae::permitted(raw, rights) {
+            assert!(raw & _PAGE_PRESENT != 0, "{raw:#x}");
+            assert!(raw & (_PAGE_SPECIAL | RESERVED) == 0, "{raw:#x}");
+            assert!(!write || raw & _PAGE_RW != 0, "{raw:#x}");
+        }
+    });
+}
+
+/// A present lower half that meets the upper half of something else: as long as memory ends at
+/// 4 GiB, nothing that is permitted names a page that the lower half does not.
+#[test]
+fn the_upper_half_of_another_value_is_refused() {
+    let geometry = X86Pae::geometry(0xffff_f000);
+    let rights = Rights::new(Access::Read, &geometry);
+    let present = 0x2a5a_3000 | _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
+    // PROT_NONE inverts all that the C takes for an address; see __swp_pteval_entry().
+    let protnone = (0x2a5a_3000 ^ (MASK & !0xfff)) | _PAGE_PROTNONE;
+    let swap = |kind: u64, offset: u64| (!offset << 14 >> 5) | kind << 59;
+    let swapped = (0..32).flat_map(|kind| [0, 1, 0x12_3456, 1 << 30].map(|at| swap(kind, at)));
+
+    for other in swapped.chain([protnone, protnone | _PAGE_NX]) {
+        let torn = (other & !0xffff_ffff) | present;
+        assert!(!X86Pae::permitted(torn, rights), "{torn:#x}");
+        assert_eq!(X86Pae::refusal(torn, rights), Refusal::Bad, "{torn:#x}");
+        for level in [Level::PMD, Level::PUD] {
+            let entry = X86Pae::entry(torn, level, &geometry);
+            assert_eq!(entry, Entry::Refused(Refusal::Bad), "{torn:#x} {level:?}");
+        }
+    }
+    for high in [0, _PAGE_NX] {
+        assert!(X86Pae::permitted(high | present, rights));
+        assert_eq!(X86Pae::pfn(high | present, Level::PTE, &geometry), 0x2a5a3);
+    }
+}
+
+#[test]
+fn refusals_name_the_first_reason() {
+    for_all(|raw, write, rights| {
+        if X86Pae::permitted(raw, rights) {
+            return;
+        }
+        let expected = if C.pte_protnone(raw) {
+            Refusal::ProtNone
+        } else if raw & _PAGE_PRESENT == 0 {
+            Refusal::Absent
+        } else if !C.need_bits(raw, write) {
+            Refusal::Permission
+        } else if C.special(raw) {
+            Refusal::Special
+        } else {
+            assert!(raw & RESERVED != 0, "no reason for {raw:#x}");
+            Refusal::Bad
+        };
+        assert_eq!(
+            X86Pae::refusal(raw, rights),
+            expected,
+            "{raw:#x} write={write}"
+        );
+    });
+}
+
+#[test]
+fn entries_of_the_pmd_are_read_as_in_c() {
+    for_all(|raw, _, _| {
+        let (present, leaf, bad) = (C.pmd_present(raw), C.pmd_leaf(raw), C.pmd_bad(raw));
+        let entry = X86Pae::entry(raw, Level::PMD, &GEOMETRY);
+
+        match entry {
+            Entry::Table(at) => {
+                assert!(present && !leaf, "{raw:#x}");
+                assert_eq!(at, C.table(raw), "{raw:#x}");
+            }
+            Entry::Leaf => assert!(present && leaf, "{raw:#x}"),
+            Entry::Refused(refusal) => {
+                assert!(!(leaf && C.access_permitted(raw, false)), "{raw:#x}");
+                let table = !leaf && !bad && raw & _PAGE_TABLE == _PAGE_TABLE;
+                assert!(!(present && table && raw & RESERVED == 0), "{raw:#x}");
+
+                let expected = match raw & (_PAGE_PRESENT | _PAGE_PROTNONE) {
+                    0 => Refusal::Absent,
+                    _PAGE_PROTNONE => Refusal::ProtNone,
+                    _ => Refusal::Bad,
+                };
+                assert_eq!(refusal, expected, "{raw:#x}");
+            }
+        }
+    });
+}
+
+/// The root: `pud_populate()` writes an address and PRESENT, and the CPU faults on a load of CR3
+/// that finds a permission, a leaf or NX.
+#[test]
+fn entries_of_the_root_have_no_permissions() {
+    for_all(|raw, _, _| {
+        let entry = X86Pae::entry(raw, Level::PUD, &GEOMETRY);
+        let others = _PAGE_RW | _PAGE_USER | _PAGE_PSE | _PAGE_NX | RESERVED;
+        let table = raw & _PAGE_PRESENT != 0 && raw & others == 0;
+
+        assert_eq!(matches!(entry, Entry::Table(_)), table, "{raw:#x}");
+        assert_ne!(entry, Entry::Leaf, "{raw:#x}");
+        if let Entry::Table(at) = entry {
+            assert_eq!(at, C.table(raw), "{raw:#x}");
+        }
+        if raw & _PAGE_PRESENT != 0 && !table {
+            assert_eq!(entry, Entry::Refused(Refusal::Bad), "{raw:#x}");
+        }
+    });
+}
+
+#[test]
+fn frames_are_those_of_c() {
+    for frame in FRAMES {
+        for flags in all_flags().filter(|flags| flags & RESERVED == 0) {
+            let raw = frame | flags | _PAGE_PRESENT;
+            let pfn = X86Pae::pfn(raw, Level::PTE, &GEOMETRY);
+            assert_eq!(pfn, C.pte_pfn(raw), "{raw:#x}");
+
+            // A huge page is a leaf, or nobody asks.
+            let leaf = raw | _PAGE_PSE;
+            let pfn = X86Pae::pfn(leaf, Level::PMD, &GEOMETRY);
+            assert_eq!(pfn, C.pmd_pfn(leaf), "{leaf:#x}");
+            assert_eq!(X86Pae::writable(raw), raw & _PAGE_RW != 0, "{raw:#x}");
+        }
+    }
+}
+
+/// The second law, across 4 GiB as well, where the sum carries into the upper half.
+#[test]
+fn what_follows_is_permitted_alike_and_lies_behind() {
+    let rights = [Access::Read, Access::Write].map(|access| Rights::new(access, &GEOMETRY));
+    let changes = (0..FLAGS.len()).flat_map(|i| (0..=i).map(move |j| FLAGS[i] | FLAGS[j]));
+    let changes: Vec<u64> = changes.chain([0]).collect();
+    let steps = [2u64, 3, 512, 1 << 20, u64::MAX, 511].map(|pages| pages << PAGE_SHIFT);
+    let insignificant = _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SAVED_DIRTY_32 | _PAGE_SOFT_DIRTY;
+
+    let check = |prev: u64, next: u64| {
+        if !X86Pae::follows(prev, next, &GEOMETRY) {
+            return false;
+        }
+        for rights in rights {
+            let permitted = [prev, next].map(|raw| X86Pae::permitted(raw, rights));
+            assert_eq!(permitted[0], permitted[1], "{prev:#x} {next:#x}");
+        }
+        let pfn = |raw| X86Pae::pfn(raw, Level::PTE, &GEOMETRY);
+        assert_eq!(pfn(prev) + 1, pfn(next), "{prev:#x} {next:#x}");
+        let writable = [prev, next].map(X86Pae::writable);
+        assert_eq!(writable[0], writable[1], "{prev:#x} {next:#x}");
+        true
+    };
+    for frame in [0, 0x1ff << 12, 0xffff_f000, 0x1_ffff_f000, 0xf_ffff_e000] {
+        let flags = all_flags().filter(|flags| flags & (_PAGE_PAT_LARGE | RESERVED) == 0);
+        for flags in flags {
+            let (prev, next) = (frame | flags, (frame + 0x1000) | flags);
+            for change in &changes {
+                check(prev, prev ^ change);
+                let followed = check(prev, next ^ change);
+                assert_eq!(
+                    followed,
+                    change & !insignificant == 0,
+                    "{prev:#x} {change:#x}"
+                );
+            }
+            for step in steps {
+                assert!(!check(prev, prev.wrapping_add(step)), "{prev:#x} {step:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn geometry_is_that_of_the_machine() {
+    assert_eq!(GEOMETRY.levels(), 3);
+    assert_eq!(GEOMETRY.root(), Level::PUD);
+    assert_eq!(GEOMETRY.page_size(), 4096);
+    for (level, shift, entries) in [
+        (Level::PTE, 12, 512),
+        (Level::PMD, 21, 512),
+        (Level::PUD, 30, 4),
+    ] {
+        assert_eq!(GEOMETRY.size(level), 1 << shift);
+        assert_eq!(GEOMETRY.entries(level), entries);
+        // The last address of user space, and that of the machine.
+        for addr in [0xbfff_ffff, 0xffff_ffff] {
+            assert_eq!(GEOMETRY.index(level, addr), addr >> shift & (entries - 1));
+        }
+    }
+    // A number of a page has 32 bits there.
+    let widest = X86Pae::geometry(u64::MAX);
+    assert_eq!(widest.frame_mask(), (1 << 44) - 0x1000);
+}
