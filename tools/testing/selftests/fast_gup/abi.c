@@ -281,7 +281,7 @@ TEST_F(abi, not_cut_to_32_bits)
 
 	call = good_call(self);
 	call.addr += beyond;
-	EXPECT_EQ(-EFAULT, answer(dev, FAST_GUP_IOC_CALL, &call));
+	EXPECT_EQ(-ERANGE, answer(dev, FAST_GUP_IOC_CALL, &call));
 	call = good_call(self);
 	call.pages += beyond;
 	EXPECT_EQ(-EFAULT, answer(dev, FAST_GUP_IOC_CALL, &call));
