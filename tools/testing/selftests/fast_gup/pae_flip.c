@@ -80,7 +80,6 @@ static bool turn_refault(struct race *race, unsigned long n)
 static bool turn_mprotect(struct race *race, unsigned long n)
 {
 	static const int prots[] = { PROT_NONE, PROT_READ };
-	FIXTURE_DATA(pae_flip) *self = self_of(race);
 	char *base = race->base[0];
 	size_t first, nr;
 
@@ -90,8 +89,8 @@ static bool turn_mprotect(struct race *race, unsigned long n)
 	    mprotect(base, race->pages * page_size(), PROT_READ | PROT_WRITE))
 		return false;
 	race_part(race, &first, &nr);
-	return n % 8 || map_side(self, n / 8 & 1 ? ABOVE : BELOW, base, first,
-				 nr, MAP_POPULATE);
+	return n % 8 || map_side(self_of(race), n / 8 & 1 ? ABOVE : BELOW, base,
+				 first, nr, MAP_POPULATE);
 }
 
 /* Two ranges of entries, one of each side, change places with each other. */
