@@ -298,6 +298,7 @@ TEST_F(abi, not_cut_to_32_bits)
 	}
 	/* More room than there can be is enough room. */
 	call = good_call(self);
+	call.flags |= FAST_GUP_WRITE;
 	call.max_pages += beyond;
 	ASSERT_EQ(0, answer(dev, FAST_GUP_IOC_CALL, &call));
 	EXPECT_EQ(PAGES, call.result);

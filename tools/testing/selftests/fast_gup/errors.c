@@ -282,6 +282,17 @@ TEST_F_TIMEOUT(errors, side_by_side, TEST_SECONDS)
 				       rows[i].subject.name, self->why);
 				break;
 			}
+			/*
+			 * Where a long has 32 bits, C would cut the length to
+			 * a valid one, and the device does not ask it.
+			 */
+			if (a.reference_error == -E2BIG && sizeof(long) < 8) {
+				EXPECT_TRUE(a.ours_error || a.ours < 0)
+					TH_LOG("%s through %s",
+					       rows[i].subject.name,
+					       entry->name);
+				continue;
+			}
 			EXPECT_EQ(0, a.ours_error);
 			EXPECT_EQ(a.reference, a.ours)
 				TH_LOG("%s through %s", rows[i].subject.name,

@@ -148,11 +148,12 @@ TEST_F_TIMEOUT(highmem, content, TEST_SECONDS)
 static void check_io(struct __test_metadata *_metadata,
 		     FIXTURE_DATA(highmem) *self, enum block_target target)
 {
-	long pages = stats_read("direct_io", "pages");
 	struct blockfile file;
+	long pages;
 
 	if (!blockfile_open(&file, target, LEN))
 		SKIP_UNLESS_REQUIRED(return, file.why);
+	pages = stats_read("direct_io", "pages");
 	fill(self->memory.addr, LEN, target + 7, 0);
 	EXPECT_EQ(LEN, pwrite(file.fd, self->memory.addr, LEN, 0));
 	memset(self->memory.addr, 0, LEN);
