@@ -177,9 +177,11 @@ fn foll(call: &Call) -> u32 {
 
 /// Tells user space about the pages, as far as it has room.
 fn report(call: &Call, pages: &[*mut page]) -> Result {
-    let nr = pages.len().min(usize::try_from(call.max_pages)?);
+    // More than can be is enough.
+    let room = usize::try_from(call.max_pages).unwrap_or(usize::MAX);
+    let nr = pages.len().min(room);
     let len = nr * core::mem::size_of::<abi::PageInfo>();
-    let at = UserPtr::from_addr(usize::try_from(call.pages)?);
+    let at = UserPtr::from_addr(usize::try_from(call.pages).map_err(|_| EFAULT)?);
     let mut writer = UserSlice::new(at, len).writer();
 
     for &page in &pages[..nr] {

@@ -90,17 +90,18 @@ impl OwnedPages {
 
     /// Copies between the pages and a buffer of the caller's.
     pub(super) fn copy(&self, copy: &abi::Copy) -> Result {
-        let (offset, len) = (usize::try_from(copy.offset)?, usize::try_from(copy.len)?);
-        let end = offset.checked_add(len).ok_or(ERANGE)?;
-        if end > self.filled << PAGE_SHIFT {
+        let end = copy.offset.checked_add(copy.len).ok_or(ERANGE)?;
+        if end > (self.filled << PAGE_SHIFT) as u64 {
             return Err(ERANGE);
         }
+        // CASTS: Neither is above `end`, and that is an address space at most.
+        let (offset, end) = (copy.offset as usize, end as usize);
         if copy.writes_pages() && !self.writable {
             return Err(EBADF);
         }
 
         let mut bytes = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
-        let mut buf = UserPtr::from_addr(usize::try_from(copy.buf)?);
+        let mut buf = UserPtr::from_addr(usize::try_from(copy.buf).map_err(|_| EFAULT)?);
         let mut at = offset;
         while at < end {
             let in_page = at % PAGE_SIZE;

@@ -18,9 +18,9 @@ CARGO_END = re.compile(r"^test result: (ok|FAILED)\. (\d+) passed; (\d+) failed;
 CARGO_SUITE = re.compile(r"^\s+(?:Running .*/deps/(\S+)-[0-9a-f]+\)|Doc-tests (\S+))")
 
 
-def _lines(words, cwd):
+def _lines(words, cwd, settings=None):
     """Every line the command prints; at the end its exit status."""
-    env = dict(os.environ, CARGO_TERM_COLOR="never")
+    env = dict(os.environ, CARGO_TERM_COLOR="never", **(settings or {}))
     child = subprocess.Popen(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -80,18 +80,19 @@ def prepare(report):
     _tap(report, "prepare", "tools/kernel/test")
 
 
-def runner(report):
-    """The tests of tools/vm/run."""
-    _tap(report, "runner", "tools/vm/test_run.py")
+def runner(report, arch):
+    """The tests of tools/vm/run, with guests of one architecture."""
+    _tap(report, "runner", "tools/vm/test_run.py", {"ARCH": arch})
 
 
-def _tap(report, suite, program):
+def _tap(report, suite, program, env=None):
     """A Python program whose tests speak TAP."""
-    repeat = f"python3 {program}"
+    settings = [f"{key}={value}" for key, value in (env or {}).items()]
+    repeat = " ".join([*settings, f"python3 {program}"])
     report.heading(f"{suite}: {repeat}")
     stream = Stream(suite)
     status = 0
-    for line in _lines([sys.executable, str(REPO / program)], REPO):
+    for line in _lines([sys.executable, str(REPO / program)], REPO, env):
         if isinstance(line, int):
             status = line
             continue

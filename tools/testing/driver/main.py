@@ -75,7 +75,7 @@ def main(argv):
     if plan.on_host(options, "runner"):
         # Its tests boot the kernel: make it first, with progress shown.
         build.prepared(arches[0], "release")
-        host.runner(report)
+        host.runner(report, arches[0])
     for arch, boots in chosen:
         if boots:
             _guests(report, arch, boots, options)

@@ -27,7 +27,7 @@ class Boot:
 
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
-              "fork", "fork_race", "races", "races_file", "dio", "aio", "splice"]
+              "fork", "fork_race", "races", "races_file", "order1", "dio", "aio", "splice"]
 
 BOOTS = {
     "x86_64": [
@@ -45,6 +45,25 @@ BOOTS = {
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              memory="1536M", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"]),
+    ],
+    # 4 GiB on q35: two below the hole, two above 4 GiB.
+    "i386": [
+        Boot("highmem", "memory above what the kernel maps, four CPUs, every program",
+             [*EVERYTHING, "highmem", "pae_flip"], memory="4G", huge=HUGE_NOT_GIGANTIC),
+        Boot("sections", "one CPU, no huge pages by themselves, sections of at most 7 entries",
+             ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
+              "races", "races_file", "order1", "dio", "splice", "highmem", "pae_flip"],
+             append="transparent_hugepage=never", module_args="max_section=7", smp=1,
+             memory="4G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SECONDS": "2"}),
+        Boot("provide=0", "the module serves its own API only",
+             ["errors", "vmstat", "values", "dio", "splice"],
+             module_args="provide=0", memory="4G", huge=HUGE_NOT_GIGANTIC,
+             env={"FAST_GUP_PROVIDE": "0"}),
+        Boot("kernel", "the kernel's own tests, their callers served by the module",
+             ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
+             memory="3G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
+        Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
+             memory="4G", huge=HUGE_NOT_GIGANTIC),
     ],
 }
 

@@ -116,6 +116,13 @@ class Machine(unittest.TestCase):
         self.assertTrue(550 << 10 < int(memory.split()[1]) <= 700 << 10, memory)
         self.assertTrue(arguments.endswith("first=1 b=2 c=3"), arguments)
 
+    @unittest.skipIf(os.environ.get("ARCH", "x86_64") != "i386", "other kernels map all of their memory")
+    def test_memory_above_4_gib(self):
+        done = shell("grep 'System RAM' /proc/iomem; grep HighTotal /proc/meminfo")
+        *ranges, high = done.stdout.decode().splitlines()
+        self.assertTrue(any(int(line.split("-")[0], 16) >= 1 << 32 for line in ranges), ranges)
+        self.assertGreater(int(high.split()[1]), 3 << 20, high)
+
     def test_icount_time_is_work(self):
         # The same loop in two boots, timed by the kernel's own time stamps.
         script = ("nproc; i=0; echo loop begins > /dev/kmsg;"

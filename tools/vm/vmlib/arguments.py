@@ -74,7 +74,7 @@ def parse(argv):
         help="release or debug (default: release)")
     add("--smp", type=positive, metavar="N", help="virtual CPUs (default: 2 to 4, 1 with --icount)")
     add("--mem", type=megabytes, metavar="M",
-        help="memory, e.g. 512M or 4G (default: 2G and room for what is added)")
+        help="memory, e.g. 512M or 4G (default: 2G, 4G for i386, and room for what is added)")
     add("--cpu", metavar="MODEL", help="QEMU's CPU model (default: host with KVM, else max)")
     add("--icount", action="store_true",
         help="guest time counts instructions (TCG, one CPU): repeatable to the microsecond")

@@ -28,8 +28,6 @@ LONGEST_SELECT = 3600
 # Bytes of an interactive session's console that are looked through.
 MOST_CONSOLE = 64 << 20
 
-GUEST_MEMORY = 2048
-
 
 class Boot:
     """Everything that belongs to one run of one guest."""
@@ -84,7 +82,8 @@ class Boot:
         if memory is None:
             # The kernel holds the archive and the files unpacked from it at
             # the same time, and a tmpfs root takes half of memory at most.
-            memory = GUEST_MEMORY + 3 * (added >> 20)
+            facts = machine.ARCHITECTURES[self.artifacts.arch]
+            memory = facts["memory"] + 3 * (added >> 20)
         return image.write(), memory
 
     # The run.

@@ -11,12 +11,14 @@ from .trouble import Trouble
 # console: the kernel's name of QEMU's first serial device.
 # early: where it prints before that device has its driver.
 # hosts: machines (os.uname) whose KVM can run the guest.
+# memory: MiB of it by default.  With 4 GiB, half of an i386 guest's memory is
+# above 4 GiB and most of it above what the kernel maps: the usual case with PAE.
 ARCHITECTURES = {
     "x86_64": {"console": "ttyS0", "early": "earlyprintk=serial,ttyS0,115200",
-               "hosts": ("x86_64",)},
+               "hosts": ("x86_64",), "memory": 2048},
     "i386": {"console": "ttyS0", "early": "earlyprintk=serial,ttyS0,115200",
-             "hosts": ("x86_64", "i686")},
-    "ppc64le": {"console": "hvc0", "early": "", "hosts": ("ppc64le", "ppc64")},
+             "hosts": ("x86_64", "i686"), "memory": 4096},
+    "ppc64le": {"console": "hvc0", "early": "", "hosts": ("ppc64le", "ppc64"), "memory": 2048},
 }
 
 

@@ -264,6 +264,68 @@ TEST_F(abi, copy_bounds)
 	free(buf);
 }
 
+/*
+ * The fields have 64 bits, also where the kernel's numbers have 32: what does
+ * not fit is refused, and never cut to something else that is valid.
+ */
+TEST_F(abi, not_cut_to_32_bits)
+{
+	const uint64_t beyond = 1ULL << 32;
+	int dev = self->session.dev;
+	struct fast_gup_call call;
+	uint64_t handle;
+	char buf[16];
+
+	if (sizeof(long) == 8)
+		SKIP(return, "numbers of 64 bits");
+
+	call = good_call(self);
+	call.addr += beyond;
+	EXPECT_EQ(-ERANGE, answer(dev, FAST_GUP_IOC_CALL, &call));
+	call = good_call(self);
+	call.pages += beyond;
+	EXPECT_EQ(-EFAULT, answer(dev, FAST_GUP_IOC_CALL, &call));
+	for (int64_t nr = PAGES - (int64_t)beyond; nr <= PAGES + (int64_t)beyond;
+	     nr += 2 * beyond) {
+		for (size_t e = 0; e < NR_GUP_ENTRIES; e++) {
+			call = good_call(self);
+			call.entry = e;
+			call.nr_pages = nr;
+			EXPECT_EQ(-ERANGE, answer(dev, FAST_GUP_IOC_CALL, &call))
+				TH_LOG("%lld pages through %s", (long long)nr,
+				       gup_entries[e].name);
+		}
+	}
+	/* More room than there can be is enough room. */
+	call = good_call(self);
+	call.flags |= FAST_GUP_WRITE;
+	call.max_pages += beyond;
+	ASSERT_EQ(0, answer(dev, FAST_GUP_IOC_CALL, &call));
+	EXPECT_EQ(PAGES, call.result);
+	EXPECT_EQ(pfn_of(self->memory.addr), self->gup.pages[0].pfn);
+	handle = call.handle;
+
+	EXPECT_EQ(-ENOENT, gup_release(dev, handle + beyond, false));
+	EXPECT_EQ(-ENOENT, gup_copy(dev, handle + beyond, 0, buf, 1, false));
+	EXPECT_EQ(-ERANGE, gup_copy(dev, handle, beyond, buf, 1, false));
+	for (int to_pages = 0; to_pages < 2; to_pages++) {
+		struct fast_gup_copy copy = {
+			.size = sizeof(copy),
+			.version = FAST_GUP_ABI_VERSION,
+			.handle = handle,
+			.len = 1,
+			.buf = (uintptr_t)buf + beyond,
+			.to_pages = to_pages,
+		};
+
+		EXPECT_EQ(-EFAULT, answer(dev, FAST_GUP_IOC_COPY, &copy));
+		copy.buf -= beyond;
+		copy.len += beyond;
+		EXPECT_EQ(-ERANGE, answer(dev, FAST_GUP_IOC_COPY, &copy));
+	}
+	EXPECT_EQ(0, gup_release(dev, handle, false));
+}
+
 /* Less room than pages, no room, far too much room. */
 TEST_F(abi, room)
 {

@@ -177,7 +177,8 @@ static long named_value(const char *path, const char *prefix)
 		return -1;
 	while (fgets(line, sizeof(line), f)) {
 		if (!strncmp(line, prefix, len) && line[len] == ' ') {
-			value = strtol(line + len, NULL, 10);
+			/* Unsigned, and it wraps: differences stay right. */
+			value = strtoull(line + len, NULL, 10);
 			break;
 		}
 	}
@@ -255,9 +256,7 @@ uint64_t pfn_of(const void *addr)
 	return pfn;
 }
 
-#define KPF_ANON	12
-
-static long still_anonymous(const uint64_t *pfns, long nr)
+static long still_of_kind(const uint64_t *pfns, long nr, uint64_t kind)
 {
 	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	uint64_t flags;
@@ -266,7 +265,7 @@ static long still_anonymous(const uint64_t *pfns, long nr)
 	for (long i = 0; i < nr; i++) {
 		if (pread(fd, &flags, sizeof(flags),
 			  pfns[i] * sizeof(flags)) != sizeof(flags) ||
-		    flags >> KPF_ANON & 1)
+		    flags & kind)
 			still++;
 	}
 	if (fd >= 0)
@@ -274,10 +273,10 @@ static long still_anonymous(const uint64_t *pfns, long nr)
 	return still;
 }
 
-bool pfns_freed(const uint64_t *pfns, long nr, long *still)
+bool pfns_freed(const uint64_t *pfns, long nr, uint64_t kind, long *still)
 {
 	for (int i = 0; i < 100; i++) {
-		*still = still_anonymous(pfns, nr);
+		*still = still_of_kind(pfns, nr, kind);
 		if (*still <= nr / 8)
 			return true;
 		usleep(10 * 1000);

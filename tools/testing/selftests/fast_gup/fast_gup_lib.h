@@ -79,10 +79,13 @@ uint64_t pfn_of(const void *addr);
 void pfns_of(const void *addr, size_t nr, uint64_t *pfns);
 
 /*
- * Wait until the page frames no longer hold what was got as anonymous memory.
- * Some may be in use again at once, by anybody: few of them do not count.
+ * Wait until the page frames no longer hold what was got: anonymous memory, or
+ * pages of large folios.  Some may be in use again at once, by anybody: few of
+ * them do not count.
  */
-bool pfns_freed(const uint64_t *pfns, long nr, long *still);
+#define PFN_ANON	(1ULL << 12)	/* as in /proc/kpageflags */
+#define PFN_COMPOUND	(3ULL << 15)	/* head or tail */
+bool pfns_freed(const uint64_t *pfns, long nr, uint64_t kind, long *still);
 
 bool file_write(const char *path, const char *text);
 long file_read_long(const char *path);

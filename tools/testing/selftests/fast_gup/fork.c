@@ -286,7 +286,7 @@ TEST_F_TIMEOUT(fork_cow, refused_then_freed, TEST_SECONDS)
 	}
 	EXPECT_EQ(0, child_end(c));
 	memory_free(&self->memory);
-	EXPECT_TRUE(pfns_freed(pfns, nr, &still))
+	EXPECT_TRUE(pfns_freed(pfns, nr, PFN_ANON, &still))
 		TH_LOG("%ld of %zu pages were not freed", still, nr);
 }
 

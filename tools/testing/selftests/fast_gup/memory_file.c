@@ -19,7 +19,8 @@
 #define MADV_COLLAPSE	25
 #endif
 #define HUGEPAGES	"/sys/kernel/mm/hugepages"
-#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define SHMEM_ENABLED	THP "shmem_enabled"
 
 const char *ext4_directory(char *why, size_t len)
 {
@@ -137,6 +138,29 @@ bool make_shmem_thp(struct memory *m, size_t len)
 	return true;
 }
 
+/* Folios of two pages, the smallest that are large. */
+bool make_shmem_pairs(struct memory *m, size_t len)
+{
+	const size_t size = 2 * page_size();
+	char path[128];
+	bool ok;
+
+	snprintf(path, sizeof(path), THP "hugepages-%zukB/shmem_enabled",
+		 size >> 10);
+	if (!file_write(path, "advise"))
+		return memory_cannot(m, "no folios of two pages in shmem");
+	/* Or larger ones would come first. */
+	file_write(SHMEM_ENABLED, "never");
+	m->fd = memfd_create("fast_gup", MFD_CLOEXEC);
+	ok = map_file(m, len, size, MAP_SHARED);
+	if (ok) {
+		madvise(m->addr, m->len, MADV_HUGEPAGE);
+		tag_range(m->addr, m->len, 0, 0);
+	}
+	file_write(path, "never");
+	return ok;
+}
+
 static bool open_ext4(struct memory *m)
 {
 	const char *dir = ext4_directory(m->why, sizeof(m->why));
@@ -155,6 +179,23 @@ bool make_ext4(struct memory *m, size_t len)
 bool make_ext4_private(struct memory *m, size_t len)
 {
 	return open_ext4(m) && map_clean_private(m, len, MEM_EXT4_PRIVATE);
+}
+
+/* The file system makes a folio as large as the write that needs it. */
+bool make_ext4_pairs(struct memory *m, size_t len)
+{
+	const size_t size = 2 * page_size();
+	char *zeroes;
+	bool ok;
+
+	if (!open_ext4(m) || !map_file(m, len, size, MAP_SHARED))
+		return false;
+	zeroes = calloc(1, size);
+	ok = zeroes;
+	for (size_t off = 0; ok && off < m->len; off += size)
+		ok = pwrite(m->fd, zeroes, size, off) == (ssize_t)size;
+	free(zeroes);
+	return ok ? true : memory_cannot(m, "write: %s", strerror(errno));
 }
 
 size_t hugetlb_size(void)

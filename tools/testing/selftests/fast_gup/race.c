@@ -11,6 +11,9 @@
 #define PINNERS		2
 #define CHURN_PAGES	128
 #define HARD_LIMIT	60		/* seconds */
+/* With fewer of these, the two sides hardly met. */
+#define LEAST_CALLS	200
+#define LEAST_FAST	100
 /* Each thread has its own word in every page, behind the tag. */
 #define WORD(thread)	(8 + (thread))
 
@@ -71,6 +74,20 @@ static void check_page(struct pinner *p, size_t first, size_t i)
 		report_wrong(p, "the end of another page", first + i, &tag);
 }
 
+static void check_frames(struct pinner *p, size_t first, size_t nr)
+{
+	const struct fast_gup_page *pages = p->gup.pages;
+	struct race *race = p->race;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct page_tag frame = { .place = pages[i].pfn };
+
+		if (!race->belongs(race, first + i, pages[i].pfn))
+			report_wrong(p, "a page frame of elsewhere (as the place)",
+				     first + i, &frame);
+	}
+}
+
 /* What is written to the memory must be seen in the page that is pinned. */
 static void check_coherent(struct pinner *p, char *base, size_t first,
 			   size_t i, uint64_t n)
@@ -124,6 +141,8 @@ static void pin_once(struct pinner *p, uint64_t n)
 		return;
 	p->pages_got += got;
 
+	if (race->belongs)
+		check_frames(p, first, got);
 	check_page(p, first, 0);
 	check_page(p, first, got - 1);
 	for (int i = 0; i < 4; i++)
@@ -182,6 +201,17 @@ static void *opponent_loop(void *arg)
 	return NULL;
 }
 
+void race_init(struct race *race, int dev, struct memory *memory,
+	       size_t pages)
+{
+	race->dev = dev;
+	race->memory = memory;
+	race->pages = pages;
+	race->most = 600;
+	race->base[0] = memory->addr;
+	race->base[1] = memory->addr;
+}
+
 void race_part(struct race *race, size_t *first, size_t *nr)
 {
 	*first = random_below(&race->random, race->pages);
@@ -231,7 +261,7 @@ void race_run(struct race *race)
 			running |= !pinners[i].done;
 			calls += pinners[i].calls;
 		}
-		if (took > limit && race->turns >= race->least && calls >= 200)
+		if (took > limit && race->turns >= race->least && calls >= LEAST_CALLS)
 			break;
 		if (took > HARD_LIMIT)
 			break;
@@ -258,4 +288,19 @@ void race_run(struct race *race)
 	if (race->wrong)
 		printf("# first: %s\n", race->first_wrong);
 	fflush(stdout);
+}
+
+const char *race_verdict(const struct race *race)
+{
+	if (race->wrong)
+		return race->first_wrong;
+	if (race->turn_failed)
+		return "the opponent could not go on";
+	if (race->errors)
+		return "calls failed that must not";
+	if (race->turns < race->least)
+		return "the opponent had too few turns";
+	if (race->calls < LEAST_CALLS || race->fast < LEAST_FAST)
+		return "the walk had too few turns";
+	return NULL;
 }

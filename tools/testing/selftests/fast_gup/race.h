@@ -20,6 +20,7 @@
 
 struct race {
 	int dev;
+	struct memory *memory;
 	/* The range, at one of two places (mremap); the same when it stays. */
 	char *volatile base[2];
 	size_t pages;
@@ -28,8 +29,10 @@ struct race {
 	bool coherent;		/* a pin must follow the memory's writes */
 	/* One move of the opponent; false: it failed. */
 	bool (*turn)(struct race *race, unsigned long n);
-	void *priv;
 	unsigned long least;	/* fewer turns than this prove nothing */
+	/* Where it is known: may this page frame be at this place? */
+	bool (*belongs)(struct race *race, size_t index, uint64_t pfn);
+	void *priv;		/* of the callbacks */
 
 	/* Filled in. */
 	struct random_state random;	/* the opponent's */
@@ -41,11 +44,21 @@ struct race {
 };
 
 /*
+ * Over the first @pages of @memory.  The caller adds the opponent, and what
+ * else is special.
+ */
+void race_init(struct race *race, int dev, struct memory *memory,
+	       size_t pages);
+
+/*
  * Run it for FAST_GUP_SECONDS or FAST_GUP_ITERATIONS calls of each thread,
  * whichever ends first; longer, but not for ever, when one side had too few
  * turns to prove anything.
  */
 void race_run(struct race *race);
+
+/* What it has shown to be wrong, or why it proves nothing; NULL: all is well. */
+const char *race_verdict(const struct race *race);
 
 /* A random part of the range, in pages. */
 void race_part(struct race *race, size_t *first, size_t *nr);

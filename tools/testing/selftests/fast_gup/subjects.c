@@ -222,8 +222,10 @@ static bool make_wp(struct range *r, enum memory_kind_id id)
 {
 	struct uffdio_writeprotect wp;
 
-	if (!make_kind(r, id) || !uffd_register(r, UFFDIO_REGISTER_MODE_WP))
+	if (!make_kind(r, id))
 		return false;
+	if (!uffd_register(r, UFFDIO_REGISTER_MODE_WP))
+		return failed(r, "no write-protection by userfaultfd");
 	wp.range.start = (uintptr_t)r->memory.addr;
 	wp.range.len = r->memory.len;
 	wp.mode = UFFDIO_WRITEPROTECT_MODE_WP;

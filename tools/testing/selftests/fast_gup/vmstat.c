@@ -208,7 +208,7 @@ TEST_F_TIMEOUT(vmstat, pages_are_freed, TEST_SECONDS)
 		}
 		pfns_of(m.addr, PAGES, pfns);
 		memory_free(&m);
-		EXPECT_TRUE(pfns_freed(pfns, PAGES, &still))
+		EXPECT_TRUE(pfns_freed(pfns, PAGES, PFN_ANON, &still))
 			TH_LOG("%ld of %d pages of %s were not freed", still,
 			       PAGES, memory_kinds[kinds[k]].name);
 	}
