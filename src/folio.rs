@@ -80,9 +80,12 @@ impl Page {
     /// Without a reference, the answer is a guess.
     #[inline(always)]
     fn single_folio(self) -> Option<Folio> {
-        let folio = self.folio();
+        // SAFETY: By the type invariant this is a page, and whether it is marked as a head or a tail
+        // may be looked at.
+        let compound = unsafe { bindings::PageCompound(self.as_ptr()) };
 
-        (folio.0.cast() == self.0 && !folio.is_large()).then_some(folio)
+        // INVARIANT: A page that is neither is a folio.
+        (!compound).then_some(Folio(self.0.cast()))
     }
 
     /// Whether it is the page full of zeros, which is never freed and never pinned.

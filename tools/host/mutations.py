@@ -231,7 +231,8 @@ MUTATIONS = [
     Mutation("grab: a guess keeps its references", GRAB, """        // SAFETY: The references were taken above.
         unsafe { folio.put_refs(refs) };
         return Err(1);""", "return Err(1);"),
-    Mutation("grab: single page although it is a head", FOLIO, "&& !folio.is_large())", ")"),
+    Mutation("grab: part of a folio taken for a single page", FOLIO,
+             "(!compound).then_some(", "(!compound || true).then_some("),
     Mutation("grab: tag of a large folio forgotten", GRAB, "Run::new(first, Run::LARGE)",
              "Run::new(first, 0)"),
     Mutation("grab: references beyond the folio", GRAB, "if in_folio < refs {",

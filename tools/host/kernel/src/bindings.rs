@@ -52,6 +52,10 @@ pub unsafe fn page_folio(page: *mut page) -> *mut folio {
     call(|machine| pointer(machine.head(number(page))))
 }
 
+pub unsafe fn PageCompound(page: *const page) -> bool {
+    call(|machine| machine.folio(number(page)).order > 0)
+}
+
 pub unsafe fn is_zero_page(page: *const page) -> bool {
     call(|machine| machine.zero == Some(number(page)))
 }
