@@ -55,7 +55,9 @@ MUTATIONS = [
     Mutation("single pages: all taken for writable", PTES,
              "self.pages.keep_single(run, F::writable(raw))", "self.pages.keep_single(run, true)"),
     Mutation("single pages: kept beyond the second look", PTES,
-             "batch.runs().get(..unchanged)", "batch.runs().get(..)"),
+             """batch.runs().get(..unchanged).unwrap_or(&[]);
+        let raws = batch.raws().get(..unchanged).unwrap_or(&[]);""",
+             "batch.runs(); let raws = batch.raws();"),
     Mutation("single pages: kept twice", PTES,
              "batch.runs().iter().skip(done)", "batch.runs().iter()"),
     Mutation("huge: all taken for writable", HUGE, "F::writable(raw)", "true"),
