@@ -28,7 +28,7 @@ fn machine(is_64bit: bool) -> Machine {
 
 /// The first page of the middle one.
 fn first(order: u32) -> usize {
-    (order as usize + 1 << 12) + (1 << order)
+    ((order as usize + 1) << 12) + (1 << order)
 }
 
 fn grab(pfn: usize, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
