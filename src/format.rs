@@ -81,6 +81,7 @@ pub(crate) struct Geometry {
     shift: [u8; 8],
     bits: [u8; 8],
     frame: PhysAddr,
+    end: PhysAddr,
 }
 
 impl Geometry {
@@ -98,6 +99,7 @@ impl Geometry {
             shift: [0; 8],
             bits: [0; 8],
             frame,
+            end: PhysAddr::MAX,
         };
         let mut shift = page_shift;
         let mut level = 0;
@@ -108,6 +110,11 @@ impl Geometry {
             level += 1;
         }
         geometry
+    }
+
+    /// The same for a machine whose memory ends at `end`.
+    pub(crate) const fn with_memory_end(self, end: PhysAddr) -> Self {
+        Self { end, ..self }
     }
 
     /// Number of levels.
@@ -126,6 +133,12 @@ impl Geometry {
     #[inline(always)]
     pub(crate) fn frame_mask(&self) -> PhysAddr {
         self.frame
+    }
+
+    /// The physical address behind all memory, where a format asks for it.
+    #[inline(always)]
+    pub(crate) fn memory_end(&self) -> PhysAddr {
+        self.end
     }
 
     /// Number of bits of the offset in a page.
@@ -211,7 +224,8 @@ pub(crate) trait Format: 'static {
     /// Access asked for, together with what the thread is allowed by its protection keys.
     type Rights: Copy;
 
-    /// Reads an entry. The value is one that the entry held at some instant.
+    /// Reads an entry. A value that is present is one that the entry held at some instant; others
+    /// are only known not to be present.
     fn load<S: Slot>(slot: S) -> Self::Raw;
 
     /// Interprets an entry of a level above the pages.

@@ -27,14 +27,13 @@ pub(crate) fn geometry() -> Geometry {
     X86_64::geometry(five_levels, frame)
 }
 
-/// The shape of the tables of this machine, with as many bits of an address as its memory needs.
+/// The shape of the tables of this machine. Its memory does not grow: there is no hotplug.
 #[cfg(CONFIG_X86_PAE)]
 pub(crate) fn geometry() -> Geometry {
     // SAFETY: There is no precondition.
     let frame = unsafe { bindings::pte_pfn_mask() };
-    let end = crate::ffi::memory_end();
 
-    X86Pae::geometry(frame & (end.next_power_of_two() - 1))
+    X86Pae::geometry(frame, crate::ffi::memory_end())
 }
 
 /// What the current thread may do: the access asked for, limited by its protection keys.

@@ -53,8 +53,8 @@ pub(crate) enum X86Pae {}
 #[derive(Clone, Copy)]
 pub(crate) struct Rights {
     need: u64,
-    /// Bits that a leaf with a `struct page` has clear.
-    clear: u64,
+    /// The address behind the last page that has a `struct page`.
+    end: PhysAddr,
 }
 
 impl Rights {
@@ -63,26 +63,32 @@ impl Rights {
         let write = access == Access::Write;
         Self {
             need: PRESENT | USER | if write { RW } else { 0 },
-            clear: SPECIAL | reserved(geometry),
+            end: geometry.memory_end(),
         }
     }
 }
 
-/// Bits of the address that no memory needs.
-///
-/// An entry that is present has none of them, and yet they are looked at. A swap entry, and a
-/// PROT_NONE entry, whose address is inverted, have many of them in the high half. Should a high
-/// half ever come together with the low half of another value, see [`X86Pae::load`], it is refused
-/// here, and not looked up as a page that does not exist.
-#[inline(always)]
-fn reserved(geometry: &Geometry) -> u64 {
-    ADDRESS & !geometry.frame_mask()
+impl Rights {
+    /// Whether a leaf maps memory, and not what is behind its end.
+    ///
+    /// An entry that is present and not special always does, and yet it is asked. A swap entry, and
+    /// a PROT_NONE entry, whose address is inverted, have many bits in the high half. Should that
+    /// ever come together with the low half of another value, see [`X86Pae::load`], it is refused
+    /// here, and not looked up as a page that does not exist.
+    #[inline(always)]
+    fn has_page(&self, raw: u64) -> bool {
+        raw & ADDRESS < self.end
+    }
 }
 
 impl X86Pae {
-    /// The shape of the tables. `frame` are the bits that an address of memory may have set.
-    pub(crate) const fn geometry(frame: PhysAddr) -> Geometry {
-        Geometry::new(PAGE_SHIFT, [9, 9, 2], frame & ADDRESS & PFN_LIMIT)
+    /// The shape of the tables. `frame` is `PTE_PFN_MASK`, and `end` the address behind the last
+    /// page of memory.
+    pub(crate) const fn geometry(frame: PhysAddr, end: PhysAddr) -> Geometry {
+        let needed = end.next_power_of_two() - 1;
+        let frame = frame & needed & ADDRESS & PFN_LIMIT;
+
+        Geometry::new(PAGE_SHIFT, [9, 9, 2], frame).with_memory_end(end)
     }
 }
 
@@ -126,7 +132,8 @@ impl Format for X86Pae {
         // An entry of user space that points to a table of pages has all of `_PAGE_TABLE`. In the
         // topmost table, all but PRESENT and the address is reserved, see pud_populate().
         const TABLE: u64 = PRESENT | RW | USER;
-        let flags = raw & (TABLE | PSE | NX | reserved(geometry));
+        let reserved = ADDRESS & !geometry.frame_mask();
+        let flags = raw & (TABLE | PSE | NX | reserved);
         let table = if level == Level::PMD { TABLE } else { PRESENT };
 
         if flags == table {
@@ -148,7 +155,7 @@ impl Format for X86Pae {
 
     #[inline(always)]
     fn permitted(raw: u64, rights: Rights) -> bool {
-        raw & (rights.need | rights.clear) == rights.need
+        raw & (rights.need | SPECIAL) == rights.need && rights.has_page(raw)
     }
 
     #[cold]

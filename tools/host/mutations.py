@@ -13,7 +13,7 @@ class Mutation(NamedTuple):
 
 WALK, PATH, BATCH = "walk.rs", "walk/path.rs", "walk/batch.rs"
 PTES, HUGE, X86 = "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
-PAE, REQUEST = "format/x86_pae.rs", "request.rs"
+PAE, REQUEST, GRAB, FOLIO = "format/x86_pae.rs", "request.rs", "folio/grab.rs", "folio.rs"
 
 GRAB_PTES = """            let (grabbed, refused) = self.grab(refused);
 
@@ -153,12 +153,13 @@ MUTATIONS = [
     Mutation("PAE: write not distinguished", PAE,
              "need: PRESENT | USER | if write { RW } else { 0 },", "need: PRESENT | USER,"),
     Mutation("PAE: kernel pages permitted", PAE, "need: PRESENT | USER |", "need: PRESENT |"),
-    Mutation("PAE: special ignored", PAE, "clear: SPECIAL | reserved(geometry),",
-             "clear: reserved(geometry),"),
-    Mutation("PAE: leaves without memory permitted", PAE, "clear: SPECIAL | reserved(geometry),",
-             "clear: SPECIAL,"),
+    Mutation("PAE: special ignored", PAE, "raw & (rights.need | SPECIAL) == rights.need",
+             "raw & rights.need == rights.need"),
+    Mutation("PAE: leaves without memory permitted", PAE, "&& rights.has_page(raw)", ""),
+    Mutation("PAE: memory ends one page later", PAE, "raw & ADDRESS < self.end",
+             "raw & ADDRESS <= self.end"),
     Mutation("PAE: tables without memory followed", PAE,
-             "raw & (TABLE | PSE | NX | reserved(geometry))", "raw & (TABLE | PSE | NX)"),
+             "raw & (TABLE | PSE | NX | reserved)", "raw & (TABLE | PSE | NX)"),
     Mutation("PAE: permissions wanted in the root", PAE,
              "if level == Level::PMD { TABLE } else { PRESENT }", "TABLE"),
     Mutation("PAE: no permissions wanted in the PMD", PAE,
@@ -180,7 +181,7 @@ MUTATIONS = [
              "& geometry.frame_mask() & !(geometry.size(level) as u64 - 1)",
              "& geometry.frame_mask()"),
     Mutation("PAE: addresses wider than a number of a page", PAE,
-             "frame & ADDRESS & PFN_LIMIT", "frame & ADDRESS"),
+             "frame & needed & ADDRESS & PFN_LIMIT", "frame & needed & ADDRESS"),
     Mutation("PAE: root of 512 entries", PAE, "[9, 9, 2]", "[9, 9, 9]"),
     # The request.
     Mutation("length not limited to the machine", REQUEST,
@@ -189,4 +190,31 @@ MUTATIONS = [
     Mutation("negative numbers pass", REQUEST, "|| end <= start || nr_pages < 0",
              "|| end <= start"),
     Mutation("limit not looked at", REQUEST, "if end > limit || end", "if end"),
+    # References and pins, on both kinds of machines.
+    Mutation("grab: two pages with the bias of one", GRAB,
+             "folio.try_add(refs * (PIN_BIAS - 1))", "folio.try_add(PIN_BIAS - refs)"),
+    Mutation("grab: pin count where there is none", GRAB, """    check_longterm(folio, refs, flags)?;
+    if folio.has_pincount() {""", """    check_longterm(folio, refs, flags)?;
+    if folio.is_large() {"""),
+    Mutation("grab: put as if there was a pin count", GRAB,
+             "if folio.has_pincount() { folio.add_pincount(-refs);",
+             "if folio.is_large() { folio.add_pincount(-refs);"),
+    Mutation("grab: the bias is not put", GRAB, "refs *= PIN_BIAS;", "refs *= 1;"),
+    Mutation("grab: the folio is not looked up again", GRAB, "if now == folio {",
+             "if now == folio || true {"),
+    Mutation("grab: a guess is not looked at again", GRAB,
+             "if first.folio() == folio && !folio.has_pincount() {",
+             "if !folio.has_pincount() {"),
+    Mutation("grab: a guess keeps its references", GRAB, """        // SAFETY: The references were taken above.
+        unsafe { folio.put_refs(PIN_BIAS) };""", ""),
+    Mutation("grab: references beyond the folio", GRAB, "if in_folio < refs {",
+             "if in_folio < refs && false {"),
+    Mutation("grab: the page of zeros is pinned", GRAB, "let held = !(pin_it && first.is_zero());",
+             "let held = true;"),
+    Mutation("grab: memory that must move is pinned for long", GRAB,
+             "if flags.contains(Flags::LONGTERM) &&", "if false &&"),
+    Mutation("counts may overflow", FOLIO, "if count <= 0 || count > i32::MAX - refs {",
+             "if count <= 0 {"),
+    Mutation("negative counts are added to", FOLIO,
+             "if count <= 0 || count > i32::MAX - refs {", "if count > i32::MAX - refs {"),
 ]

@@ -96,7 +96,7 @@ fn flush(machine: &Machine, model: Model) {
 
 /// Loads the entry while it goes through `values`: none of them is present twice in a row.
 fn explore(values: &'static [Entry], model: Model) {
-    explore_with(values, model, |machine| Some(load(machine, model)));
+    explore_with(values, model, move |machine| Some(load(machine, model)));
 }
 
 fn explore_with(

@@ -2,12 +2,13 @@
 
 //! The lockless walk of fast_gup, tested on page tables made up on the host.
 //!
-//! `array_vec`, `format`, `refusal`, `request` and `walk` are links to the sources of the kernel module: what is tested
+//! `array_vec`, `folio`, `format`, `refusal`, `request` and `walk` are links to the sources of the kernel module: what is tested
 //! here is what runs there, to the letter. The kernel's side is played by a [`world`] of tables and
 //! folios, where somebody may step in before every access that the walk makes.
 //!
 //! - [`laws`]: what the bits of an entry mean, for all combinations of flags, against a
 //!   transcription of the kernel's own [C functions](c); and what reading one by halves finds.
+//! - [`grabs`]: references and pins, on machines of 64 and of 32 bits.
 //! - [`requests`]: the range of a request, in address spaces of 64 and of 32 bits.
 //! - [`still`]: random address spaces that nobody changes; the walk must answer as a [`naive`]
 //!   walker does that looks at one page at a time.
@@ -19,6 +20,10 @@
 #![warn(missing_docs, rust_2018_idioms)]
 
 mod array_vec;
+#[allow(unused_imports)]
+mod ffi;
+#[allow(dead_code, unused_imports)]
+mod folio;
 mod format;
 mod refusal;
 #[allow(dead_code)]
@@ -29,6 +34,8 @@ mod walk;
 mod c;
 #[cfg(test)]
 mod folios;
+#[cfg(test)]
+mod grabs;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

@@ -123,6 +123,7 @@ fn stages() -> impl Strategy<Value = Stage> {
             write: asked.0 && writable,
             pin: asked.1,
             max_section: asked.2,
+            others_below: false,
         }
     })
 }

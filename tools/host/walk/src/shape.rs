@@ -52,7 +52,7 @@ impl Shape {
         match self {
             Shape::Four => X86_64::geometry(false, frame),
             Shape::Five => X86_64::geometry(true, frame),
-            Shape::Pae => X86Pae::geometry(frame & !self.reserved()),
+            Shape::Pae => X86Pae::geometry(frame, 1 << 36),
         }
     }
 
@@ -97,10 +97,10 @@ impl Shape {
         }
     }
 
-    /// Where memory begins that a small test maps: with PAE, a little in front of 4 GiB.
+    /// Where memory begins that a small test maps: with PAE, a little in front of 8 GiB.
     pub(crate) fn memory(self, order: u8) -> usize {
         match self {
-            Shape::Pae => FOUR_GIB - (1 << order.max(4)),
+            Shape::Pae => 2 * FOUR_GIB - (1 << order.max(4)),
             _ => 0x4_0000,
         }
     }
@@ -109,7 +109,7 @@ impl Shape {
     /// is that of [`Shape::memory`].
     pub(crate) fn fresh(self) -> usize {
         match self {
-            Shape::Pae => 2 * FOUR_GIB - 16,
+            Shape::Pae => 3 * FOUR_GIB - 16,
             _ => 0x10_0000,
         }
     }

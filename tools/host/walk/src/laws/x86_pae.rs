@@ -43,7 +43,7 @@ const C: Machine = Machine {
 };
 
 /// Up to 64 GiB of memory.
-const GEOMETRY: Geometry = X86Pae::geometry((1 << 36) - 0x1000);
+const GEOMETRY: Geometry = X86Pae::geometry(MASK & !0xfff, 1 << 36);
 
 fn all_flags() -> impl Iterator<Item = u64> {
     (0u32..1 << FLAGS.len()).map(|set| {
@@ -95,7 +95,7 @@ fn permitted_leaves_have_a_struct_page() {
 /// 4 GiB, nothing that is permitted names a page that the lower half does not.
 #[test]
 fn the_upper_half_of_another_value_is_refused() {
-    let geometry = X86Pae::geometry(0xffff_f000);
+    let geometry = X86Pae::geometry(MASK & !0xfff, 0xc000_0000);
     let rights = Rights::new(Access::Read, &geometry);
     let present = 0x2a5a_3000 | _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
     // PROT_NONE inverts all that the C takes for an address; see __swp_pteval_entry().
@@ -115,6 +115,31 @@ fn the_upper_half_of_another_value_is_refused() {
     for high in [0, _PAGE_NX] {
         assert!(X86Pae::permitted(high | present, rights));
         assert_eq!(X86Pae::pfn(high | present, Level::PTE, &geometry), 0x2a5a3);
+    }
+}
+
+/// Memory need not end at a power of two.
+#[test]
+fn leaves_behind_the_end_of_memory_are_refused() {
+    let geometry = X86Pae::geometry(MASK & !0xfff, 0x1_4000_0000);
+    let rights = Rights::new(Access::Write, &geometry);
+    let flags = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_DIRTY | _PAGE_NX;
+
+    for (frame, permitted) in [
+        (0, true),
+        (0xffff_f000, true),
+        (0x1_3fff_f000, true),
+        (0x1_4000_0000, false),
+        (0x1_c000_0000, false),
+        (0x2_0000_0000, false),
+        (0x000f_ffff_ffff_f000, false),
+        (1 << 62, false),
+    ] {
+        let leaf = frame | flags;
+        assert_eq!(X86Pae::permitted(leaf, rights), permitted, "{leaf:#x}");
+        if !permitted {
+            assert_eq!(X86Pae::refusal(leaf, rights), Refusal::Bad, "{leaf:#x}");
+        }
     }
 }
 
@@ -270,6 +295,6 @@ fn geometry_is_that_of_the_machine() {
         }
     }
     // A number of a page has 32 bits there.
-    let widest = X86Pae::geometry(u64::MAX);
+    let widest = X86Pae::geometry(u64::MAX, 1 << 63);
     assert_eq!(widest.frame_mask(), (1 << 44) - 0x1000);
 }

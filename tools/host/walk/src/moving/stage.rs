@@ -5,7 +5,7 @@
 use crate::c::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
-use crate::shape::Shape;
+use crate::shape::{Shape, FOUR_GIB};
 use crate::world::{Request, World};
 
 /// What is mapped, and what is asked for.
@@ -25,6 +25,9 @@ pub(super) struct Stage {
     pub(super) write: bool,
     pub(super) pin: bool,
     pub(super) max_section: usize,
+    /// Somebody else has the pages whose addresses are the lower halves of those that are mapped
+    /// here, with PAE.
+    pub(super) others_below: bool,
 }
 
 impl Stage {
@@ -78,6 +81,10 @@ impl Stage {
             let mut tables = world.memory.borrow_mut();
             let (at, index) = tables.place(addr, self.level(), 0);
             tables.write(at, index, (pfn as u64) << 12 | self.flags());
+            if self.others_below {
+                let below = pfn % FOUR_GIB;
+                world.folios.borrow_mut().add(below, order, Kind::Anon);
+            }
             mapped(pfn);
             pfn += leaf_pages;
         }

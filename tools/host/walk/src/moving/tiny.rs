@@ -3,12 +3,14 @@
 //! All schedules of tiny cases: one or two pages, one or two scripts, and every way to spread their
 //! steps over the accesses of the walk.
 
-use super::kernel::Step;
+use super::kernel::{Kernel, Step};
 use super::run;
 use super::scripts::Script;
 use super::stage::Stage;
 use crate::folios::Kind;
-use crate::shape::Shape;
+use crate::refusal::Refusal;
+use crate::shape::{Shape, FOUR_GIB};
+use crate::world::{Event, Watcher, World};
 
 const TINY: Stage = Stage {
     shape: Shape::Four,
@@ -22,6 +24,7 @@ const TINY: Stage = Stage {
     write: true,
     pin: true,
     max_section: 512,
+    others_below: false,
 };
 
 /// Calls `try_one` with all ways to make the steps in their order, each in front of one of the
@@ -149,9 +152,11 @@ fn one_huge_page_and_two_scripts() {
     two_scripts(Stage { level: 1, ..TINY });
 }
 
-/// With PAE, each entry is three accesses, between which everything may happen.
+/// With PAE, each entry is three accesses, between which everything may happen. It may be read as
+/// the lower half of one page and the upper half of an empty entry, too: that is somebody else's.
 const TINY_PAE: Stage = Stage {
     shape: Shape::Pae,
+    others_below: true,
     ..TINY
 };
 
@@ -172,7 +177,7 @@ fn one_page_of_pae_and_one_script() {
     }
 }
 
-/// The last page below 4 GiB and the first above, in one folio and in two, in one table and in two.
+/// Two pages of PAE, in one folio and in two, in one table and in two.
 #[test]
 fn two_pages_of_pae_and_one_script() {
     for (order, before_border) in [(0, 0), (1, 0), (0, 1)] {
@@ -180,9 +185,38 @@ fn two_pages_of_pae_and_one_script() {
             pages: 2,
             order,
             before_border,
+            others_below: order == 0,
             ..TINY_PAE
         });
     }
+}
+
+/// What the second look is for where the flush of the TLB comes late: the walk does take a reference
+/// to somebody else's page, and gives it back.
+#[test]
+fn a_value_of_two_halves_is_found_out() {
+    struct Grabs(Kernel, usize);
+    impl Watcher for Grabs {
+        fn before(&mut self, world: &World, event: Event) {
+            if matches!(event, Event::Grab { first, .. } if first < FOUR_GIB) {
+                self.1 += 1;
+            }
+            self.0.before(world, event);
+        }
+    }
+    let mut grabs = 0;
+    let events = run(TINY_PAE, Vec::new());
+    all_schedules(&Script::Exchange.steps(0), events, &mut |due| {
+        let (world, kernel) = Kernel::new(TINY_PAE, due);
+        let mut watcher = Grabs(kernel, 0);
+        let outcome = world.walk(&TINY_PAE.request(), &mut watcher);
+        if watcher.1 > 0 {
+            assert_eq!(outcome.tally.refusal, Refusal::Changed as u32);
+            assert_eq!((outcome.tally.pages, outcome.tally.wasted), (0, 1));
+        }
+        grabs += watcher.1;
+    });
+    assert!(grabs > 0, "no schedule makes a value of two halves");
 }
 
 /// A page is exchanged, for one whose address has the same lower half, while something else happens.
