@@ -47,14 +47,23 @@ static bool map_side(FIXTURE_DATA(pae_flip) *self, enum side side, char *base,
 		    first * page_size()) == at;
 }
 
+/*
+ * More often above: an entry that is cleared while it is read shows only if
+ * its high half was not zero.
+ */
+static enum side side_of_turn(unsigned long n)
+{
+	return n % 4 ? ABOVE : BELOW;
+}
+
 /* A page above the line in the place of one below, and back. */
 static bool turn_map(struct race *race, unsigned long n)
 {
 	size_t first, nr;
 
 	race_part(race, &first, &nr);
-	return map_side(self_of(race), n & 1 ? ABOVE : BELOW, race->base[0],
-			first, nr, MAP_POPULATE);
+	return map_side(self_of(race), side_of_turn(n), race->base[0], first,
+			nr, MAP_POPULATE);
 }
 
 /* The same without populating: the walk meets the faults of its own slow path. */
@@ -64,7 +73,7 @@ static bool turn_refault(struct race *race, unsigned long n)
 	size_t first, nr;
 
 	race_part(race, &first, &nr);
-	if (!map_side(self_of(race), n & 1 ? ABOVE : BELOW, base, first, nr, 0))
+	if (!map_side(self_of(race), side_of_turn(n), base, first, nr, 0))
 		return false;
 	for (size_t i = first; i < first + nr; i += 3)
 		(void)*(volatile char *)(base + i * page_size());
@@ -89,7 +98,7 @@ static bool turn_mprotect(struct race *race, unsigned long n)
 	    mprotect(base, race->pages * page_size(), PROT_READ | PROT_WRITE))
 		return false;
 	race_part(race, &first, &nr);
-	return n % 8 || map_side(self_of(race), n / 8 & 1 ? ABOVE : BELOW, base,
+	return n % 8 || map_side(self_of(race), side_of_turn(n / 8), base,
 				 first, nr, MAP_POPULATE);
 }
 
