@@ -11,13 +11,14 @@ from .context import LEFTOVER, output
 SERIES = "tools/kernel/patches"
 # A new file wants a MAINTAINERS entry: the repository is one directory, and upstream would add it once.
 # CamelCase is how the kernel names PageAnon() and so rust_helper_PageAnon(). EXPORT_SYMBOL wants the
-# function above it, but the functions that the module exports from C are written in Rust.
-IGNORED = ("FILE_PATH_CHANGES", "CAMELCASE", "EXPORT_SYMBOL")
+# function above it, but the functions that the module exports from C are written in Rust. COMPLEX_MACRO
+# wants parentheses around two attributes.
+IGNORED = ("FILE_PATH_CHANGES", "CAMELCASE", "EXPORT_SYMBOL", "COMPLEX_MACRO")
 # Guest programs are no kernel code: they have no BIT(), READ_ONCE() and __printf(), and the
 # harness's FIXTURE_DATA(x) *self is taken for a multiplication. Its EXPECT_*() are several
 # statements, whatever they look like, and its SKIP() and FIXTURE_VARIANT_ADD() no expressions.
 IGNORED_IN_TOOLS = IGNORED + ("BIT_MACRO", "VOLATILE", "EMBEDDED_FUNCTION_NAME", "SPACING", "BRACES",
-                              "PREFER_DEFINED_ATTRIBUTE_MACRO", "COMPLEX_MACRO", "MACRO_ARG_REUSE")
+                              "PREFER_DEFINED_ATTRIBUTE_MACRO", "MACRO_ARG_REUSE")
 
 
 def sparse(context):
