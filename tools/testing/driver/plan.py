@@ -55,6 +55,11 @@ BOOTS = {
               "races", "races_file", "order1", "dio", "splice", "highmem", "pae_flip"],
              append="transparent_hugepage=never", module_args="max_section=7", smp=1,
              memory="4G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SECONDS": "2"}),
+        # Two GiB that must not move are those below 4 GiB.
+        Boot("movable", "memory above 4 GiB is movable: pins for long move pages below",
+             ["permissions", "kernel_gup_longterm", "highmem", "pae_flip"],
+             append="kernelcore=2G", memory="4G", huge=HUGE_NOT_GIGANTIC,
+             env={"FAST_GUP_MOVABLE": "1"}),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice"],
              module_args="provide=0", memory="4G", huge=HUGE_NOT_GIGANTIC,

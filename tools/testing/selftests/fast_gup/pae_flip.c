@@ -8,6 +8,7 @@
  * changes between them.  Every page frame returned must be one of the two.
  * See race.h for what is checked besides.
  */
+#include <stdio.h>
 #include <sys/mman.h>
 #include "race.h"
 #include "session.h"
@@ -47,14 +48,23 @@ static bool map_side(FIXTURE_DATA(pae_flip) *self, enum side side, char *base,
 		    first * page_size()) == at;
 }
 
+/*
+ * More often above: an entry that is cleared while it is read shows only if
+ * its high half was not zero.
+ */
+static enum side side_of_turn(unsigned long n)
+{
+	return n % 4 ? ABOVE : BELOW;
+}
+
 /* A page above the line in the place of one below, and back. */
 static bool turn_map(struct race *race, unsigned long n)
 {
 	size_t first, nr;
 
 	race_part(race, &first, &nr);
-	return map_side(self_of(race), n & 1 ? ABOVE : BELOW, race->base[0],
-			first, nr, MAP_POPULATE);
+	return map_side(self_of(race), side_of_turn(n), race->base[0], first,
+			nr, MAP_POPULATE);
 }
 
 /* The same without populating: the walk meets the faults of its own slow path. */
@@ -64,7 +74,7 @@ static bool turn_refault(struct race *race, unsigned long n)
 	size_t first, nr;
 
 	race_part(race, &first, &nr);
-	if (!map_side(self_of(race), n & 1 ? ABOVE : BELOW, base, first, nr, 0))
+	if (!map_side(self_of(race), side_of_turn(n), base, first, nr, 0))
 		return false;
 	for (size_t i = first; i < first + nr; i += 3)
 		(void)*(volatile char *)(base + i * page_size());
@@ -89,7 +99,7 @@ static bool turn_mprotect(struct race *race, unsigned long n)
 	    mprotect(base, race->pages * page_size(), PROT_READ | PROT_WRITE))
 		return false;
 	race_part(race, &first, &nr);
-	return n % 8 || map_side(self_of(race), n / 8 & 1 ? ABOVE : BELOW, base,
+	return n % 8 || map_side(self_of(race), side_of_turn(n / 8), base,
 				 first, nr, MAP_POPULATE);
 }
 
@@ -196,6 +206,83 @@ TEST_F_TIMEOUT(pae_flip, page_frames, TEST_SECONDS)
 	/* They have stayed where they were. */
 	for (enum side side = BELOW; side < SIDES; side++) {
 		EXPECT_EQ(self->pfns[side][0], pfn_of(self->side[side].addr));
+	}
+}
+
+FIXTURE(pae_migrate) {
+	struct session session;
+	struct memory memory;
+	struct gup gup;
+	struct race race;
+	unsigned long crossed;		/* pages that moved over the line */
+};
+
+/*
+ * Fresh pages come from the movable zone, which is above the line; a pin for
+ * long makes the kernel move them out of it, below the line.
+ */
+static bool turn_migrate(struct race *race, unsigned long n)
+{
+	FIXTURE_DATA(pae_migrate) *self = race->priv;
+	char *base = race->base[0];
+	uint64_t before[PAGES];
+	size_t first, nr;
+
+	race_part(race, &first, &nr);
+	if (madvise(base + first * page_size(), nr * page_size(),
+		    MADV_DONTNEED))
+		return false;
+	for (size_t i = first; i < first + nr; i++)
+		tag_page(base + i * page_size(), RACE_OWNER, i, 0);
+	pfns_of(base + first * page_size(), nr, before);
+	/* Pages that others have pinned just now cannot be moved. */
+	if (gup_run(race->dev, &self->gup, FAST_GUP_ENTRY_C_PIN,
+		    FAST_GUP_WRITE | FAST_GUP_LONGTERM,
+		    (uintptr_t)base + first * page_size(), nr))
+		return false;
+	for (int64_t i = 0; i < self->gup.call.result; i++)
+		self->crossed += (before[i] < LINE_PFN) !=
+				 (self->gup.pages[i].pfn < LINE_PFN);
+	return true;
+}
+
+FIXTURE_SETUP(pae_migrate)
+{
+	struct race *race = &self->race;
+
+	if (!session_open(_metadata, &self->session))
+		return;
+	gup_init(&self->gup, PAGES);
+	ASSERT_TRUE(memory_make(MEM_ANON, &self->memory, PAGES * page_size()));
+	tag_range(self->memory.addr, self->memory.len, RACE_OWNER, 0);
+	race_init(race, self->session.dev, &self->memory, PAGES);
+	race->fresh = true;
+	race->turn = turn_migrate;
+	race->least = 5;
+	race->priv = self;
+}
+
+FIXTURE_TEARDOWN(pae_migrate)
+{
+	memory_free(&self->memory);
+	session_close(_metadata, &self->session);
+	gup_free(&self->gup);
+}
+
+TEST_F_TIMEOUT(pae_migrate, content, TEST_SECONDS)
+{
+	const char *wrong;
+
+	race_run(&self->race);
+	wrong = race_verdict(&self->race);
+	EXPECT_EQ(NULL, wrong)
+		TH_LOG("%s", wrong);
+	printf("# %lu pages moved over the line\n", self->crossed);
+	fflush(stdout);
+	if (getenv("FAST_GUP_MOVABLE")) {
+		EXPECT_GT(self->crossed, 100);
+	} else if (!self->crossed) {
+		SKIP(return, "no movable zone above 4 GiB: boot with kernelcore=2G");
 	}
 }
 

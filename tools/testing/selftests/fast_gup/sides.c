@@ -80,14 +80,23 @@ void ballast_drop(struct ballast *b)
 		close(b->fd[--b->nr]);
 }
 
-/* SIDES: some here and some there. */
+/*
+ * SIDES: some here and some there.
+ *
+ * The start of high memory above the line is left out.  A page frame there
+ * without its high half is one of low memory, most of which is free: nobody
+ * could take it by mistake.  Further above, it is one of the ballast.
+ */
 static enum side side_of(const uint64_t *pfns, size_t nr)
 {
-	size_t above = 0;
+	const uint64_t start = LINE_PFN + highmem_start();
+	size_t below = 0, above = 0;
 
-	for (size_t i = 0; i < nr; i++)
-		above += pfns[i] >= LINE_PFN;
-	return !above ? BELOW : above == nr ? ABOVE : SIDES;
+	for (size_t i = 0; i < nr; i++) {
+		below += pfns[i] < LINE_PFN;
+		above += pfns[i] >= start;
+	}
+	return below == nr ? BELOW : above == nr ? ABOVE : SIDES;
 }
 
 bool memory_on_both_sides(struct memory m[SIDES], struct ballast *b, size_t nr,
@@ -119,5 +128,5 @@ bool memory_on_both_sides(struct memory m[SIDES], struct ballast *b, size_t nr,
 	if (m[BELOW].area && m[ABOVE].area)
 		return true;
 	return memory_cannot(&m[BELOW], "no memory %s 4 GiB",
-			     m[BELOW].area ? "above" : "below");
+			     m[BELOW].area ? "far enough above" : "below");
 }
