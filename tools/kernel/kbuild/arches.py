@@ -24,6 +24,7 @@ class Arch:
 
     name: str
     karch: str                  # ARCH= for the kernel's make
+    width: str                  # the compilers' option for the size of a word
     image: str                  # the bootable image, below the build directory
     emulator: Package           # QEMU; its command is the first of the package's
     machine: str                # machine and processor; the accelerator is the runner's choice
@@ -35,6 +36,7 @@ class Arch:
 X86_64 = Arch(
     name="x86_64",
     karch="x86_64",
+    width="-m64",
     image="arch/x86/boot/bzImage",
     emulator=Package("qemu-system-x86", commands=("qemu-system-x86_64",)),
     machine="-machine q35 -cpu max",
@@ -47,6 +49,7 @@ X86_64 = Arch(
 I386 = Arch(
     name="i386",
     karch="i386",
+    width="-m32",
     image="arch/x86/boot/bzImage",
     emulator=Package("qemu-system-x86", commands=("qemu-system-i386",)),
     machine="-machine q35 -cpu max,vendor=GenuineIntel",

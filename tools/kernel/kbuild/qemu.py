@@ -30,8 +30,16 @@ def ensure(arch):
     if hosts and version(hosts) >= WANTED:
         return hosts
     own = cache() / "qemu" / "bin" / command
-    if version(own) >= WANTED or _fetch(arch.emulator.name, own):
+    if version(own) >= WANTED:
         return str(own)
+    place = cache() / "qemu" / arch.emulator.name
+    # One package can have the emulators of several architectures. It is fetched again where it does
+    # not run, for it needs libraries of the host.
+    for there in (lambda: (place / "usr/bin" / command).exists(), lambda: _fetch(arch.emulator.name, place)):
+        if there():
+            _write_script(own, place)
+            if version(own) >= WANTED:
+                return str(own)
     packages.ensure([arch.emulator])
     hosts = packages.which(command)
     shown = ".".join(map(str, version(hosts)))
@@ -50,8 +58,8 @@ def version(command):
     return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
-def _fetch(package, own):
-    """Unpack the package, and write a script that starts it; tell whether it is new enough."""
+def _fetch(package, place):
+    """Unpack the package and what it needs; tell whether there is one."""
     codename = _debian()
     if not codename:
         return False
@@ -59,7 +67,6 @@ def _fetch(package, own):
     debs = apt.HostApt(codename).download_with_needs(package)
     if not debs:
         return False
-    place = cache() / "qemu" / package
     unpacked = place.with_name(f".new-{os.getpid()}")
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
@@ -68,10 +75,7 @@ def _fetch(package, own):
         deb.unlink()
     shutil.rmtree(place, ignore_errors=True)
     unpacked.replace(place)
-    own.parent.mkdir(exist_ok=True)
-    own.write_text(_script(place, own.name))
-    own.chmod(0o755)
-    return version(own) >= WANTED
+    return True
 
 
 def _debian():
@@ -83,16 +87,18 @@ def _debian():
     return words.get("VERSION_CODENAME") if words.get("ID") == "debian" else None
 
 
-def _script(place, command):
-    """Starts the unpacked QEMU with its own libraries, modules and firmware."""
+def _write_script(own, place):
+    """A command that starts the unpacked QEMU with its own libraries, modules and firmware."""
     usr = place / "usr"
     libraries = sorted({str(path.parent) for path in place.glob("**/*.so.*")})
-    modules = next(iter(sorted(usr.glob("lib/*/qemu"))), "")
+    modules = sorted({str(path.parent) for path in usr.glob("lib/*/qemu/*.so")})
     firmware = [usr / path for path in FIRMWARE if (usr / path).is_dir()]
-    return "".join((
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("".join((
         "#!/bin/sh\n",
         f"export LD_LIBRARY_PATH={shlex.quote(':'.join(libraries))}\n",
-        f"export QEMU_MODULE_DIR={shlex.quote(str(modules))}\n",
-        f"exec {shlex.quote(str(usr / 'bin' / command))} ",
+        f"export QEMU_MODULE_DIR={shlex.quote(':'.join(modules))}\n",
+        f"exec {shlex.quote(str(usr / 'bin' / own.name))} ",
         *(f"-L {shlex.quote(str(path))} " for path in firmware),
-        '"$@"\n'))
+        '"$@"\n')))
+    own.chmod(0o755)

@@ -38,5 +38,5 @@ def _valid(command, build):
     except OSError:
         return False
     test = subprocess.run(["sh", str(build.tree.path / "scripts/checker-valid.sh"), command,
-                           f"--arch={build.arch.karch}", "-m64"], capture_output=True, text=True, check=False)
+                           f"--arch={build.arch.karch}", build.arch.width], capture_output=True, text=True, check=False)
     return test.stdout.strip() == "1"

@@ -134,6 +134,8 @@ class Qemu(Scratch):
         self.assertRegex(shown, r"^-L \S+/usr/share/qemu -S\n")
         self.command("apt-get", "echo must not run >&2; exit 1\n")
         self.assertEqual(qemu.ensure(self.ARCH), found, "what was fetched is used again")
+        os.unlink(found)
+        self.assertEqual(qemu.ensure(self.ARCH), found, "what is unpacked needs only its script")
 
     def test_without_backports_the_host_does(self):
         path = self.qemu("7.2.9")
