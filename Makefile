@@ -2,7 +2,7 @@
 # The front door for people. kbuild reads Kbuild and never this file.
 
 ARCH    ?= x86_64
-ARCHES  ?= x86_64
+ARCHES  ?= x86_64 i386
 FLAVOUR ?= release
 CACHE   ?= $(HOME)/.cache/fast_gup
 # The tools read these from the environment; empty means their default.
@@ -13,7 +13,7 @@ PREPARE = tools/kernel/prepare --flavour $(FLAVOUR)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup kernel module demo test check shell artifacts rust-analyzer clean distclean
+.PHONY: help setup kernel module demo test bench check shell artifacts rust-analyzer clean distclean
 
 help:
 	@echo 'fast_gup: user addresses to referenced pages without a lock, in Rust'
@@ -26,6 +26,7 @@ help:
 	@echo '  make setup          find or install what the builds need'
 	@echo '  make kernel         prepare the kernel of one guest, and the module'
 	@echo '  make module         the same: after a change only the module is built, in seconds'
+	@echo '  make bench          the walk beside the C in one boot, in instructions'
 	@echo '  make check          format, lints, style, documentation: no warnings'
 	@echo '  make artifacts      where everything is: source= build= kernel= module= qemu='
 	@echo '  make rust-analyzer  rust-project.json for editors'
@@ -33,7 +34,7 @@ help:
 	@echo '  make distclean      remove build/ and the cache of kernels and tools'
 	@echo
 	@echo 'Variables (now):'
-	@echo '  ARCH=$(ARCH)  the guest of kernel, module, shell, artifacts, rust-analyzer'
+	@echo '  ARCH=$(ARCH)  the guest of kernel, module, bench, shell, artifacts, rust-analyzer'
 	@echo '  ARCHES="$(ARCHES)"  the guests of test'
 	@echo '  FLAVOUR=$(FLAVOUR)  release or debug (KASAN, lockdep, page table checks)'
 	@echo '  KSRC=$(KSRC)  your kernel source: a tree, a git checkout or a tarball'
@@ -54,6 +55,10 @@ demo:
 test:
 	@set -e; for arch in $(ARCHES); do $(PREPARE) --arch $$arch --quiet; done
 	@tools/testing/run --arches "$(ARCHES)" --flavour $(FLAVOUR)
+
+bench:
+	@$(PREPARE) --arch $(ARCH) --quiet
+	@tools/bench/run --arch $(ARCH) --flavour $(FLAVOUR)
 
 check:
 	@tools/check --arch $(ARCH)

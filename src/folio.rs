@@ -132,8 +132,7 @@ impl Folio {
     /// Whether it is memory of a device that its peers may access.
     #[inline(always)]
     fn is_p2pdma(self) -> bool {
-        // SAFETY: The type invariant. As in C, the answer is a guess until there is a reference:
-        // pages of a device do not become pages of the system while they are mapped.
+        // SAFETY: We hold references to the folio.
         unsafe { bindings::folio_is_pci_p2pdma(self.as_ptr()) }
     }
 

@@ -150,20 +150,20 @@ impl Geometry {
     /// Bytes that one entry of `level` maps.
     #[inline(always)]
     pub(crate) fn size(&self, level: Level) -> usize {
-        1usize.wrapping_shl(self.shift[level.index()] as u32)
+        1usize.wrapping_shl(u32::from(self.shift[level.index()]))
     }
 
     /// Index of the entry for `addr` in its table of `level`.
     #[inline(always)]
     pub(crate) fn index(&self, level: Level, addr: usize) -> usize {
         // By the type invariant, no shift is as wide as an address; the compiler cannot know.
-        addr.wrapping_shr(self.shift[level.index()] as u32) & (self.entries(level) - 1)
+        addr.wrapping_shr(u32::from(self.shift[level.index()])) & (self.entries(level) - 1)
     }
 
     /// Number of entries in a table of `level`.
     #[inline(always)]
     pub(crate) fn entries(&self, level: Level) -> usize {
-        1usize.wrapping_shl(self.bits[level.index()] as u32)
+        1usize.wrapping_shl(u32::from(self.bits[level.index()]))
     }
 }
 
@@ -239,7 +239,7 @@ pub(crate) trait Format: 'static {
     /// compiler knows.
     #[inline(always)]
     fn page_shift(geometry: &Geometry) -> u32 {
-        geometry.page_shift() as u32
+        u32::from(geometry.page_shift())
     }
 
     /// Whether a leaf maps memory for writing.

@@ -67,11 +67,7 @@ impl<'a, const PIN: bool> PageArray<'a, PIN> {
     /// While the value exists, `pages` must be valid for writing as many pointers as the request
     /// has pages that the walk is to fill it for.
     #[inline(always)]
-    pub(crate) unsafe fn new(
-        pages: *mut *mut page,
-        flags: Flags,
-        room: &'a mut LongRuns,
-    ) -> Self {
+    pub(crate) unsafe fn new(pages: *mut *mut page, flags: Flags, room: &'a mut LongRuns) -> Self {
         // INVARIANT: By the precondition; there are no pages yet.
         Self {
             pages,

@@ -63,10 +63,7 @@ pub(crate) unsafe fn simply_allowed<const PIN: bool>(
     // SAFETY: By the precondition.
     unsafe {
         allowed(folio, flags) == Ok(false)
-            && (writable
-                || !PIN
-                || flags.contains(Flags::WRITE)
-                || exclusive(page, 1, flags) == 1)
+            && (writable || !PIN || flags.contains(Flags::WRITE) || exclusive(page, 1, flags) == 1)
     }
 }
 

@@ -98,7 +98,8 @@ pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<R
     if !folio.try_add(refs) {
         return Err(1);
     }
-    if (PIN && folio.is_large()) || (flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable()) {
+    if (PIN && folio.is_large()) || (flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable())
+    {
         // SAFETY: The references were taken above.
         unsafe { folio.put_refs(refs) };
         return Err(1);

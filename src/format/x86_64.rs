@@ -164,7 +164,7 @@ impl Format for X86_64 {
 
     #[inline(always)]
     fn page_shift(_geometry: &Geometry) -> u32 {
-        PAGE_SHIFT as u32
+        u32::from(PAGE_SHIFT)
     }
 
     #[inline(always)]

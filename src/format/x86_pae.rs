@@ -189,7 +189,7 @@ impl Format for X86Pae {
 
     #[inline(always)]
     fn page_shift(_geometry: &Geometry) -> u32 {
-        PAGE_SHIFT as u32
+        u32::from(PAGE_SHIFT)
     }
 
     #[inline(always)]

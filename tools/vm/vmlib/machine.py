@@ -28,8 +28,9 @@ def quote(value):
 
 
 # Emulated CPUs stand still whenever the host has something better to do, which
-# must not look like a broken clock or a stalled CPU.
-EMULATED = {"x86_64": ["tsc=reliable"], "i386": ["tsc=reliable"], "ppc64le": []}
+# must not look like a broken clock, a dead timer or a stalled CPU.
+PC = ["tsc=reliable", "no_timer_check"]
+EMULATED = {"x86_64": PC, "i386": PC, "ppc64le": []}
 
 
 def kernel_arguments(arch, options, accel):

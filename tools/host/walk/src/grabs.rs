@@ -42,11 +42,7 @@ fn grab(pfn: usize, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
 }
 
 /// A single page first, as the walk does; that is told how many pages it is worth to look for.
-fn grab_as<const PIN: bool>(
-    page: Page,
-    nr: usize,
-    flags: Flags,
-) -> Result<(Run, usize), Refusal> {
+fn grab_as<const PIN: bool>(page: Page, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
     match folio::grab_single::<PIN>(page, flags) {
         Ok(run) => Ok((run, 1)),
         Err(most) => folio::grab::<PIN>(page, nr.min(most), flags),
@@ -264,7 +260,10 @@ fn folios_may_change_in_between() {
         let pages = 1usize << order;
         // The first of them is in the upper buddy of a pair, the second in the lower one.
         let pfns = [pages, 2 * pages].map(|back| first(order) + pages + pages / 2 - back);
-        for (pfn, nr) in pfns.into_iter().flat_map(|pfn| [1, 2, 4, 32].map(|nr| (pfn, nr))) {
+        for (pfn, nr) in pfns
+            .into_iter()
+            .flat_map(|pfn| [1, 2, 4, 32].map(|nr| (pfn, nr)))
+        {
             boot(machine(is_64bit));
             let _ = grab(pfn, nr, flags);
             let calls = with(|machine| machine.calls());
