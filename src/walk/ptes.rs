@@ -34,8 +34,8 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         ControlFlow::Continue(())
     }
 
-    /// Reads up to `max` entries from number `index` on into the batch, and takes references for the runs
-    /// that they form. Returns why it stopped before, if it did.
+    /// Reads up to `max` entries from number `index` on into the batch, and takes references for the
+    /// runs that they form. Returns why it stopped before, if it did.
     #[inline(always)]
     fn grab<T: Table>(
         &mut self,
