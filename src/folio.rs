@@ -80,8 +80,8 @@ impl Page {
     /// Without a reference, the answer is a guess.
     #[inline(always)]
     fn single_folio(self) -> Option<Folio> {
-        // SAFETY: By the type invariant this is a page, and whether it is marked as a head or a tail
-        // may be looked at.
+        // SAFETY: By the type invariant this is a page, and whether it is marked as a head or a
+        // tail may be looked at.
         let compound = unsafe { bindings::PageCompound(self.as_ptr()) };
 
         // INVARIANT: A page that is neither is a folio.

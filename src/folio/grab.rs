@@ -17,16 +17,16 @@ use kernel::bindings;
 
 const PIN_BIAS: i32 = bindings::GUP_PIN_COUNTING_BIAS as i32;
 
-/// Consecutive pages of one folio, each with a reference or a pin of ours. The page of zeros needs no
-/// pin and has none.
+/// Consecutive pages of one folio, each with a reference or a pin of ours. The page of zeros needs
+/// no pin and has none.
 ///
-/// It is the address of the first page and what is special about it, in one word: the walk writes it
-/// down and reads it again for each page of scattered memory.
+/// It is the address of the first page and what is special about it, in one word: the walk writes
+/// it down and reads it again for each page of scattered memory.
 ///
 /// # Invariants
 ///
-/// The address, without [`TAGS`](Run::TAGS), is that of a [`Page`]. Without any of them, the page is
-/// a folio of its own, or the head of one, for as long as the reference is held.
+/// The address, without [`TAGS`](Run::TAGS), is that of a [`Page`]. Without any of them, the page
+/// is a folio of its own, or the head of one, for as long as the reference is held.
 #[derive(Clone, Copy)]
 pub(crate) struct Run(NonNull<u8>);
 

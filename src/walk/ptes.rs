@@ -34,8 +34,8 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         ControlFlow::Continue(())
     }
 
-    /// Reads up to `max` entries from number `index` on into the batch, and takes references for the
-    /// runs that they form. Returns why it stopped before, if it did.
+    /// Reads up to `max` entries from number `index` on into the batch, and takes references for
+    /// the runs that they form. Returns why it stopped before, if it did.
     #[inline(always)]
     fn grab<T: Table>(
         &mut self,
@@ -214,8 +214,8 @@ fn still_maps<F: Format, T: Table>(
     path.unchanged() && raws.all(|(i, &raw)| load(path, index, i) == raw)
 }
 
-/// Reads the entry `nr` behind number `index` of the table, which the callers have made sure that it
-/// has.
+/// Reads the entry `nr` behind number `index` of the table, which the callers have made sure that
+/// it has.
 #[inline(always)]
 fn load<F: Format, T: Table>(path: &Path<F, T>, index: usize, nr: usize) -> F::Raw {
     // SAFETY: `path` leads to a table of pages, for this is never called for others, and `ptes()`
