@@ -32,6 +32,7 @@ struct memory_kind {
 	bool readonly;		/* a write would replace the page */
 	bool large;		/* folios of m->unit bytes */
 	bool any_order;		/* the file system chooses the folios */
+	bool on_disk;		/* writeback makes pages read-only */
 	bool refused;		/* the C walk refuses it as well */
 	bool pte_mapped;	/* one entry for each base page */
 	size_t most;		/* most bytes to ask for, 0: no limit */
