@@ -127,14 +127,15 @@ static void check_pages(struct __test_metadata *_metadata,
 
 /*
  * Writeback, at any time, makes the pages read-only that it writes, to learn
- * when they become dirty again; which they do here.
+ * when they become dirty again, which they do here.  For a moment, their
+ * entries are not there at all.
  */
 static bool cleaned(FIXTURE_DATA(values) *self, const struct memory_kind *kind,
 		    size_t first, long nr)
 {
 	const struct fast_gup_call *call = &self->gup.call;
 
-	if (!kind->on_disk || call->refusal != FAST_GUP_REFUSED_PERMISSION)
+	if (!kind->on_disk || call->refusal == FAST_GUP_REFUSED_NOT)
 		return false;
 	if (call->handle && gup_release(self->session.dev, call->handle, false))
 		return false;
