@@ -6,6 +6,7 @@
 //! this file has what is in our own helpers.c, checks that both sides agree, and wraps the few
 //! calls that have no precondition.
 
+use crate::format::PhysAddr;
 use crate::request::Flags;
 use crate::walk::Tally;
 use kernel::bindings;
@@ -69,9 +70,68 @@ pub(crate) fn counters() -> Counters {
     }
 }
 
+/// Bits of an entry of the page tables that hold a physical address.
+pub(crate) fn pte_pfn_mask() -> PhysAddr {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::pte_pfn_mask() }
+}
+
+/// Whether page tables have five levels and not four.
+#[cfg(CONFIG_X86_64)]
+pub(crate) fn pgtable_l5_enabled() -> bool {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::pgtable_l5_enabled() }
+}
+
+/// The rights of the current thread to pages with protection keys, or 0 where the CPU has none.
+///
+/// Context: that of the thread.
+#[cfg(CONFIG_X86_64)]
+#[inline(always)]
+pub(crate) fn read_pkru() -> u32 {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::read_pkru() }
+}
+
+/// Whether the MMU walks the page tables itself, and not a hash table of entries.
+#[cfg(CONFIG_PPC_BOOK3S_64)]
+pub(crate) fn radix_enabled() -> bool {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::radix_enabled() }
+}
+
+/// Bits of the index into a table, from the tables of pages up to the root.
+#[cfg(CONFIG_PPC_BOOK3S_64)]
+pub(crate) fn table_index_bits() -> [u8; 4] {
+    // SAFETY: There is no precondition.
+    let bits = unsafe {
+        [
+            bindings::pte_index_size(),
+            bindings::pmd_index_size(),
+            bindings::pud_index_size(),
+            bindings::pgd_index_size(),
+        ]
+    };
+    // CAST: An address has 64 bits.
+    bits.map(|bits| bits as u8)
+}
+
+/// Whether the protection key of a page table entry allows the current thread to access the page.
+///
+/// Context: that of the thread.
+#[cfg(CONFIG_PPC_BOOK3S_64)]
+#[cfg_attr(not(CONFIG_PPC_MEM_KEYS), allow(unused_variables))]
+pub(crate) fn pte_allowed_by_key(pte: u64, write: bool) -> bool {
+    #[cfg(CONFIG_PPC_MEM_KEYS)]
+    // SAFETY: There is no precondition.
+    return unsafe { bindings::arch_pte_access_permitted(pte, write, false) };
+    #[cfg(not(CONFIG_PPC_MEM_KEYS))]
+    true
+}
+
 /// The physical address behind the last page that has a `struct page`.
 #[cfg(CONFIG_X86_PAE)]
-pub(crate) fn memory_end() -> crate::format::PhysAddr {
+pub(crate) fn memory_end() -> PhysAddr {
     // SAFETY: There is no precondition.
     unsafe { fast_gup_memory_end() }
 }

@@ -9,6 +9,21 @@
 use crate::refusal::Refusal;
 
 #[cfg_attr(
+    not(CONFIG_PPC_BOOK3S_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod ppc64;
+#[cfg_attr(
+    not(CONFIG_PPC_BOOK3S_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod ppc64_hash;
+#[cfg_attr(
+    not(CONFIG_PPC_BOOK3S_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod ppc64_radix;
+#[cfg_attr(
     not(CONFIG_X86_64),
     allow(dead_code, reason = "compiled everywhere, native on one")
 )]
@@ -18,12 +33,6 @@ pub(crate) mod x86_64;
     allow(dead_code, reason = "compiled everywhere, native on one")
 )]
 pub(crate) mod x86_pae;
-
-/// The format of the tables of this kernel.
-#[cfg(all(not(test), CONFIG_X86_64))]
-pub(crate) type Native = x86_64::X86_64;
-#[cfg(all(not(test), CONFIG_X86_PAE))]
-pub(crate) type Native = x86_pae::X86Pae;
 
 /// Number of a page frame.
 pub(crate) type Pfn = usize;

@@ -3,13 +3,12 @@
 //! A request served without a lock, as far as that goes. See `gup_fast()` in mm/gup.c.
 
 use crate::ffi::{self, mm_struct, page};
-use crate::format::Native as Format;
 use crate::native::{self, Native};
 use crate::output::{LongRuns, PageArray};
 use crate::refusal::Refusal;
 use crate::request::{Flags, Request};
 use crate::tables::CurrentTables;
-use crate::walk::{walk, Range, Tally};
+use crate::walk::Tally;
 use core::ptr::NonNull;
 use kernel::bindings;
 
@@ -55,20 +54,12 @@ unsafe fn in_mm(
     let Some(tables) = (unsafe { CurrentTables::new(mm) }) else {
         return refused(Refusal::Absent);
     };
-    let range = Range::<Format> {
-        geometry: &native.geometry,
-        rights: crate::tables::rights(flags.access(), &native.geometry),
-        start: request.start(),
-        end: request.end(),
-        max_section: native.max_section,
-    };
-
     let mut room = LongRuns::new();
 
     if !flags.contains(Flags::PIN) {
         // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
         let mut array = unsafe { PageArray::<false>::new(pages, flags, &mut room) };
-        let tally = walk(&tables, &mut array, &range);
+        let tally = native.walk(&tables, &mut array, request);
 
         array.hand_over();
         return tally;
@@ -83,7 +74,7 @@ unsafe fn in_mm(
     }
     // SAFETY: As above.
     let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
-    let mut tally = walk(&tables, &mut array, &range);
+    let mut tally = native.walk(&tables, &mut array, request);
     // SAFETY: `mm` is the mm of current.
     if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {
         array.give_back();

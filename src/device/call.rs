@@ -6,7 +6,6 @@ use super::abi::{self, Call, Entry, Undo};
 use super::held::{Held, OwnedPages};
 use super::observe;
 use crate::ffi::{self, page};
-use crate::format::Format as _;
 use crate::gup;
 use crate::native;
 use crate::request::{Flags, Request};
@@ -23,7 +22,7 @@ const MOST_PAGES: isize = 1 << 22;
 /// `FAST_GUP_IOC_INFO`.
 pub(super) fn info(info: &mut abi::Info) -> Result<Undo<impl FnOnce()>> {
     let native = native::get().ok_or(ENODEV)?;
-    let name = crate::format::Native::NAME.as_bytes();
+    let name = native.name().as_bytes();
 
     info.page_size = PAGE_SIZE as u32;
     info.levels = native.geometry.levels().into();

@@ -24,7 +24,11 @@ impl<F: Format, S: Slot> Copy for Seen<F, S> {}
 impl<F: Format, S: Slot> Seen<F, S> {
     #[inline(always)]
     fn unchanged(&self) -> bool {
-        F::load(self.slot) == self.raw
+        let now = F::load(self.slot);
+
+        // What is read below is read behind this, see `Path::unchanged()`.
+        self.slot.read_barrier();
+        now == self.raw
     }
 }
 
