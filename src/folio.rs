@@ -7,11 +7,13 @@ use crate::format::Pfn;
 use core::ptr::NonNull;
 use kernel::bindings;
 
+mod acquired;
 mod allowed;
 mod grab;
 
+pub(crate) use acquired::Acquired;
 pub(crate) use allowed::{simply_allowed, verdict};
-pub(crate) use grab::{grab, grab_single, put, release, Run};
+pub(crate) use grab::{grab, grab_once, grab_single, hold_again, put, release, Run};
 
 /// A page of user memory.
 ///
@@ -104,7 +106,7 @@ impl Folio {
 
     /// Number of pages from `page` to the end of the folio, to which a reference must be held.
     #[inline(always)]
-    fn pages_from(self, page: Page) -> usize {
+    pub(crate) fn pages_from(self, page: Page) -> usize {
         // SAFETY: The type invariant, and the reference.
         unsafe {
             if !bindings::folio_test_large(self.as_ptr()) {
@@ -206,7 +208,7 @@ impl Folio {
         unsafe { bindings::folio_nid(self.as_ptr()) }
     }
 
-    /// Counts `nr` pages as pinned on the node of the folio.
+    /// Counts `nr` pins as taken on the node of the folio.
     #[inline(always)]
     pub(crate) fn count_acquired(self, nr: usize) {
         // SAFETY: The node of a `struct page` does not change.
@@ -219,7 +221,7 @@ impl Folio {
         }
     }
 
-    /// Counts `nr` pages as no longer pinned.
+    /// Counts `nr` pins as dropped.
     fn count_released(self, nr: usize) {
         // SAFETY: As above.
         unsafe {

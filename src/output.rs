@@ -4,7 +4,7 @@
 
 use crate::array_vec::{ArrayVec, Room};
 use crate::ffi::page;
-use crate::folio::{self, Folio, Page, Run};
+use crate::folio::{self, Acquired, Page, Run};
 use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
@@ -34,16 +34,6 @@ impl LongRuns {
     }
 }
 
-/// Pages that are pinned, and not yet counted as such, all of one node.
-#[derive(Clone, Copy)]
-struct Uncounted {
-    /// One of their folios.
-    folio: Option<Folio>,
-    /// Their node, or -1 if there are none.
-    nid: i32,
-    nr: usize,
-}
-
 /// The array that a caller of GUP has given.
 ///
 /// # Invariants
@@ -56,7 +46,7 @@ pub(crate) struct PageArray<'a, const PIN: bool> {
     filled: usize,
     flags: Flags,
     long: ArrayVec<'a, LongRun, LONG_RUNS>,
-    uncounted: Uncounted,
+    acquired: Acquired,
 }
 
 impl<'a, const PIN: bool> PageArray<'a, PIN> {
@@ -74,18 +64,14 @@ impl<'a, const PIN: bool> PageArray<'a, PIN> {
             filled: 0,
             flags,
             long: ArrayVec::new(&mut room.0),
-            uncounted: Uncounted {
-                folio: None,
-                nid: -1,
-                nr: 0,
-            },
+            acquired: Acquired::new(),
         }
     }
 
     /// Hands the pages over to the caller of GUP.
     #[inline(always)]
     pub(crate) fn hand_over(&mut self) {
-        self.count();
+        self.acquired.count();
         self.filled = 0;
     }
 
@@ -95,7 +81,7 @@ impl<'a, const PIN: bool> PageArray<'a, PIN> {
     /// references is to be looked at.
     #[inline(always)]
     pub(crate) fn give_back(&mut self) {
-        self.count();
+        self.acquired.count();
         // SAFETY: By the type invariant, and as no section is open, the pointers are written, and
         // we own what they stand for.
         unsafe { release_all::<PIN>(self.pages, self.filled) };
@@ -119,29 +105,6 @@ impl<'a, const PIN: bool> PageArray<'a, PIN> {
                 page = page.wrapping_add(1);
             }
         }
-    }
-
-    #[inline(always)]
-    fn count(&mut self) {
-        if let Some(folio) = self.uncounted.folio.take() {
-            folio.count_acquired(self.uncounted.nr);
-        }
-    }
-
-    /// Counts pins later, together with the next ones of the same node.
-    #[inline(always)]
-    fn count_later(&mut self, folio: Folio, nr: usize) {
-        let nid = folio.nid();
-
-        if nid != self.uncounted.nid {
-            self.count();
-            self.uncounted = Uncounted {
-                folio: Some(folio),
-                nid,
-                nr: 0,
-            };
-        }
-        self.uncounted.nr = self.uncounted.nr.wrapping_add(nr);
     }
 }
 
@@ -186,9 +149,10 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
     }
 
     #[inline(always)]
-    fn put(&mut self, run: Run, _from: usize, nr: usize) {
+    fn put(&mut self, run: Run, _from: usize, nr: usize) -> usize {
         // SAFETY: The walk puts only what it has grabbed and not kept.
         unsafe { folio::put::<PIN>(run, nr) };
+        nr
     }
 
     #[inline(always)]
@@ -202,7 +166,7 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
         let (first, folio) = (run.first(), run.folio());
         folio.set_referenced();
         if PIN && run.is_held() {
-            self.count_later(folio, nr);
+            self.acquired.add(folio, nr);
         }
 
         // INVARIANT: The pages are ours now; their pointers are written here or with `long`.
@@ -230,7 +194,7 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
 
         folio.set_referenced();
         if PIN {
-            self.count_later(folio, 1);
+            self.acquired.add(folio, 1);
         }
         // SAFETY: By the type invariant there is room for all the pages of the request.
         // INVARIANT: The page is ours now.
@@ -242,6 +206,12 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
     #[inline(always)]
     fn has_room(&self) -> bool {
         self.long.len() < LONG_RUNS
+    }
+
+    /// There is room for the whole request.
+    #[inline(always)]
+    fn enter(&mut self, _entries: usize) -> bool {
+        true
     }
 
     #[inline(always)]

@@ -11,6 +11,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Refusal {
+    /// Nothing was refused: who receives the pages has no room for the next ones.
+    Full = 0,
     /// No entry, or one that is not present: a fault must bring the page.
     Absent = 1,
     /// `PROT_NONE` or a NUMA hint: only the VMA tells which.

@@ -103,8 +103,9 @@ pub(crate) trait Pages {
     /// A full barrier, behind `grab` and in front of the second look at the entries.
     fn barrier_after_grab(&self);
 
-    /// Gives back `nr` pages of a run, from its page number `from` on.
-    fn put(&mut self, run: Self::Run, from: usize, nr: usize);
+    /// Gives back `nr` pages of a run, from its page number `from` on. What is in front of them is
+    /// kept, and nothing behind them is. Returns the number of references that were dropped.
+    fn put(&mut self, run: Self::Run, from: usize, nr: usize) -> usize;
 
     /// Whether the first `nr` pages of a run may be got in this way. `writable` tells whether the
     /// entries allow writing.
@@ -119,6 +120,9 @@ pub(crate) trait Pages {
 
     /// Whether `keep` can be called for another batch in this section.
     fn has_room(&self) -> bool;
+
+    /// Whether to go on with a table at its first entry. The range covers `entries` of them.
+    fn enter(&mut self, entries: usize) -> bool;
 
     /// Called behind each section, with interrupts on as they were.
     fn section_ended(&mut self);
@@ -171,7 +175,7 @@ pub(crate) struct Tally {
     pub(crate) sections: usize,
     /// Most entries that one of them looked at.
     pub(crate) longest_section: usize,
-    /// Why it stopped, if not at the end: a [`Refusal`], or 0.
+    /// Why it stopped, if not at the end: a [`Refusal`]; 0 if it is at the end.
     pub(crate) refusal: u32,
 }
 
@@ -184,6 +188,18 @@ impl Tally {
             sections: 0,
             longest_section: 0,
             refusal: 0,
+        }
+    }
+
+    /// Adds what another walk of the same call did. The first reason to stop is kept.
+    #[cfg_attr(test, allow(dead_code))]
+    pub(crate) fn add(&mut self, walk: &Tally) {
+        self.pages += walk.pages;
+        self.wasted += walk.wasted;
+        self.sections += walk.sections;
+        self.longest_section = self.longest_section.max(walk.longest_section);
+        if self.refusal == 0 {
+            self.refusal = walk.refusal;
         }
     }
 }
@@ -231,13 +247,35 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     #[inline(always)]
     fn section<S: Section>(&mut self, section: &S) -> ControlFlow<Refusal> {
         while self.addr < self.range.end && self.budget > 0 && self.pages.has_room() {
-            match Path::<F, _>::descend(section, self.range.geometry, self.addr) {
+            let path = match Path::<F, _>::descend(section, self.range.geometry, self.addr) {
                 Err(refusal) => return ControlFlow::Break(refusal),
-                Ok(path) if path.level() == Level::PTE => self.ptes(&path)?,
-                Ok(path) => self.huge(&path)?,
+                Ok(path) => path,
+            };
+            if !self.enter(path.level()) {
+                return ControlFlow::Break(Refusal::Full);
+            }
+            if path.level() == Level::PTE {
+                self.ptes(&path)?;
+            } else {
+                self.huge(&path)?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether to go on with the table of `level` that maps `self.addr`.
+    #[inline(always)]
+    fn enter(&mut self, level: Level) -> bool {
+        let geometry = self.range.geometry;
+        let (size, entries) = (geometry.size(level), geometry.entries(level));
+        // Behind the table, with 32 bits, there may be no address.
+        let at_start = self.addr & size.wrapping_mul(entries).wrapping_sub(1) == 0;
+
+        if !at_start {
+            return true;
+        }
+        let last = (self.range.end - 1 - self.addr).wrapping_shr(size.trailing_zeros());
+        self.pages.enter(entries.min(last + 1))
     }
 
     #[inline(always)]
@@ -258,8 +296,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     /// Gives back `nr` pages of a run, from its page number `from` on.
     #[inline(always)]
     fn waste(&mut self, run: P::Run, from: usize, nr: usize) {
-        self.pages.put(run, from, nr);
-        self.tally.wasted += nr;
+        self.tally.wasted += self.pages.put(run, from, nr);
     }
 
     /// Number of pages from `self.addr` to `end`, or to the end of the range if that is nearer.

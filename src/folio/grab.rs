@@ -3,8 +3,9 @@
 //! Taking and dropping references and pins on runs of pages.
 //!
 //! The rules are those of `try_grab_folio_fast()` and `gup_put_folio()` in mm/gup.c. Two things
-//! differ: a run of pages of one folio takes its references at once, and a pin of a folio without
-//! a pin count of its own takes its `GUP_PIN_COUNTING_BIAS` references in one step.
+//! differ: a run of pages of one folio takes its references at once, or a single one for all of them
+//! if that is how they will be released; and a pin of a folio without a pin count of its own takes
+//! its `GUP_PIN_COUNTING_BIAS` references in one step.
 //!
 //! Pins are counted in the statistics of the node when they are handed out, and not here: what is
 //! given back again was never acquired.
@@ -17,8 +18,8 @@ use kernel::bindings;
 
 const PIN_BIAS: i32 = bindings::GUP_PIN_COUNTING_BIAS as i32;
 
-/// Consecutive pages of one folio, each with a reference or a pin of ours. The page of zeros needs
-/// no pin and has none.
+/// Consecutive pages of one folio, each with a reference or a pin of ours, or all with the same one.
+/// The page of zeros needs no pin and has none.
 ///
 /// It is the address of the first page and what is special about it, in one word: the walk writes
 /// it down and reads it again for each page of scattered memory.
@@ -46,6 +47,13 @@ impl Run {
     #[inline(always)]
     fn is(self, tag: usize) -> bool {
         self.0.addr().get() & tag != 0
+    }
+
+    /// Pages of a folio that is held already, by a reference which this value does not stand for.
+    #[inline(always)]
+    pub(crate) fn borrowed(first: Page) -> Self {
+        // INVARIANT: Nothing is claimed about a page that is tagged.
+        Self::new(first, Self::LARGE)
     }
 
     #[inline(always)]
@@ -127,6 +135,38 @@ pub(crate) fn grab<const PIN: bool>(
         make_pins(folio, nr, flags)?;
     }
     Ok((Run::new(first, Run::LARGE), nr))
+}
+
+/// Takes one reference, or one pin, to the folio of a page. Returns the pages from there on as a run,
+/// with their number up to the end of the folio.
+///
+/// Context: interrupts off, between the two looks at the entries; or any, if the folio is held.
+#[inline(always)]
+pub(crate) fn grab_once<const PIN: bool>(
+    first: Page,
+    flags: Flags,
+) -> Result<(Run, usize), Refusal> {
+    if PIN && first.is_zero() {
+        return Ok((Run::new(first, Run::ZERO), 1));
+    }
+
+    let (folio, _) = get(first, 1)?;
+    if PIN {
+        make_pins(folio, 1, flags)?;
+    }
+    Ok((Run::new(first, Run::LARGE), folio.pages_from(first)))
+}
+
+/// Takes one more reference, or pin, to the folio of a page, which the caller holds in the same way,
+/// and counts it as acquired. Returns whether there was room in the counts.
+pub(crate) fn hold_again<const PIN: bool>(page: Page) -> bool {
+    let Ok((run, _)) = grab_once::<PIN>(page, Flags::from_raw(0)) else {
+        return false;
+    };
+    if PIN && run.is_held() {
+        run.folio().count_acquired(1);
+    }
+    true
 }
 
 /// `FOLL_GET`. See `try_get_folio()`.

@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
 use crate::walk::{self, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// What the walk is about to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +107,8 @@ impl Outcome {
 pub(crate) struct World {
     pub(crate) memory: RefCell<Memory>,
     pub(crate) folios: RefCell<Folios>,
+    /// The balance of pins that were counted as acquired and as released, for those who count.
+    pub(crate) counted: Cell<isize>,
 }
 
 impl World {
@@ -114,46 +116,13 @@ impl World {
         Self {
             memory: RefCell::new(Memory::new(shape)),
             folios: RefCell::default(),
+            counted: Cell::new(0),
         }
     }
 
     /// Runs the walk under test.
     pub(crate) fn walk<W: Watcher>(&self, request: &Request, watcher: &mut W) -> Outcome {
-        let access = if request.write {
-            Access::Write
-        } else {
-            Access::Read
-        };
-        match request.shape {
-            Shape::Four | Shape::Five => {
-                let rights = x86_64::Rights::new(access, request.pkru);
-                self.walk_format::<X86_64, _>(request, rights, watcher)
-            }
-            Shape::Pae => {
-                let rights = x86_pae::Rights::new(access, &request.geometry());
-                self.walk_format::<X86Pae, _>(request, rights, watcher)
-            }
-        }
-    }
-
-    fn walk_format<F: Format, W: Watcher>(
-        &self,
-        request: &Request,
-        rights: F::Rights,
-        watcher: &mut W,
-    ) -> Outcome {
-        let watched = Watched {
-            world: self,
-            watcher: RefCell::new(watcher),
-        };
-        let geometry = request.geometry();
-        let range = Range::<F> {
-            geometry: &geometry,
-            rights,
-            start: request.start,
-            end: request.end,
-            max_section: request.max_section,
-        };
+        let watched = Watched::new(self, watcher);
         let mut taker = Taker {
             watched: &watched,
             request,
@@ -161,8 +130,7 @@ impl World {
             grabs: 0,
             room: request.room,
         };
-        let tally = walk::walk(&&watched, &mut taker, &range);
-        assert!(!self.memory.borrow().in_section());
+        let tally = watched.walk(request, &mut taker);
         Outcome {
             tally,
             kept: taker.kept,
@@ -172,19 +140,69 @@ impl World {
 }
 
 /// A world with somebody who watches it.
-struct Watched<'w, W> {
-    world: &'w World,
+pub(crate) struct Watched<'w, W> {
+    pub(crate) world: &'w World,
     watcher: RefCell<&'w mut W>,
 }
 
-impl<W: Watcher> Watched<'_, W> {
-    fn before(&self, event: Event) {
+impl<'w, W: Watcher> Watched<'w, W> {
+    pub(crate) fn new(world: &'w World, watcher: &'w mut W) -> Self {
+        Self {
+            world,
+            watcher: RefCell::new(watcher),
+        }
+    }
+
+    /// Runs the walk, in the format of the shape.
+    pub(crate) fn walk<P: Pages>(&self, request: &Request, pages: &mut P) -> Tally {
+        let access = if request.write {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        match request.shape {
+            Shape::Four | Shape::Five => {
+                let rights = x86_64::Rights::new(access, request.pkru);
+                self.walk_format::<X86_64, _>(request, rights, pages)
+            }
+            Shape::Pae => {
+                let rights = x86_pae::Rights::new(access, &request.geometry());
+                self.walk_format::<X86Pae, _>(request, rights, pages)
+            }
+        }
+    }
+
+    fn walk_format<F: Format, P: Pages>(
+        &self,
+        request: &Request,
+        rights: F::Rights,
+        pages: &mut P,
+    ) -> Tally {
+        let geometry = request.geometry();
+        let range = Range::<F> {
+            geometry: &geometry,
+            rights,
+            start: request.start,
+            end: request.end,
+            max_section: request.max_section,
+        };
+        let tally = walk::walk(&self, pages, &range);
+        assert!(!self.world.memory.borrow().in_section());
+        tally
+    }
+
+    pub(crate) fn before(&self, event: Event) {
         self.watcher.borrow_mut().before(self.world, event);
+    }
+
+    /// Asks who watches.
+    pub(crate) fn ask<R>(&self, question: impl FnOnce(&mut W) -> R) -> R {
+        question(&mut self.watcher.borrow_mut())
     }
 }
 
-impl<'w, W: Watcher> Tables for &'w Watched<'w, W> {
-    type Section = Inside<'w, W>;
+impl<'a, 'w, W: Watcher> Tables for &'a Watched<'w, W> {
+    type Section = Inside<'a, 'w, W>;
 
     fn section<R>(&self, walk: impl FnOnce(&Self::Section) -> R) -> R {
         self.world.memory.borrow_mut().section_begins();
@@ -196,11 +214,11 @@ impl<'w, W: Watcher> Tables for &'w Watched<'w, W> {
 }
 
 /// A time with interrupts off.
-struct Inside<'w, W>(&'w Watched<'w, W>);
+pub(crate) struct Inside<'a, 'w, W>(&'a Watched<'w, W>);
 
-impl<'w, W: Watcher> Section for Inside<'w, W> {
+impl<'a, 'w, W: Watcher> Section for Inside<'a, 'w, W> {
     type Table<'s>
-        = TableAt<'w, W>
+        = TableAt<'a, 'w, W>
     where
         Self: 's;
 
@@ -220,21 +238,21 @@ impl<'w, W: Watcher> Section for Inside<'w, W> {
     }
 }
 
-struct TableAt<'w, W> {
-    watched: &'w Watched<'w, W>,
+pub(crate) struct TableAt<'a, 'w, W> {
+    watched: &'a Watched<'w, W>,
     at: PhysAddr,
 }
 
-impl<W> Clone for TableAt<'_, W> {
+impl<W> Clone for TableAt<'_, '_, W> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<W> Copy for TableAt<'_, W> {}
+impl<W> Copy for TableAt<'_, '_, W> {}
 
-impl<'w, W: Watcher> Table for TableAt<'w, W> {
-    type Slot = SlotAt<'w, W>;
+impl<'a, 'w, W: Watcher> Table for TableAt<'a, 'w, W> {
+    type Slot = SlotAt<'a, 'w, W>;
 
     unsafe fn slot(self, index: usize) -> Self::Slot {
         let memory = self.watched.world.memory.borrow();
@@ -244,20 +262,20 @@ impl<'w, W: Watcher> Table for TableAt<'w, W> {
     }
 }
 
-struct SlotAt<'w, W> {
-    table: TableAt<'w, W>,
+pub(crate) struct SlotAt<'a, 'w, W> {
+    table: TableAt<'a, 'w, W>,
     index: usize,
 }
 
-impl<W> Clone for SlotAt<'_, W> {
+impl<W> Clone for SlotAt<'_, '_, W> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<W> Copy for SlotAt<'_, W> {}
+impl<W> Copy for SlotAt<'_, '_, W> {}
 
-impl<W: Watcher> SlotAt<'_, W> {
+impl<W: Watcher> SlotAt<'_, '_, W> {
     /// The entry as it is, whatever happens in front of that.
     fn read(self, event: Event) -> u64 {
         let TableAt { watched, at } = self.table;
@@ -280,7 +298,7 @@ impl<W: Watcher> SlotAt<'_, W> {
     }
 }
 
-impl<W: Watcher> Slot for SlotAt<'_, W> {
+impl<W: Watcher> Slot for SlotAt<'_, '_, W> {
     fn read_u64(self) -> u64 {
         assert!(!self.by_halves(), "an entry of PAE is read at once");
         self.read(self.event())
@@ -301,15 +319,15 @@ impl<W: Watcher> Slot for SlotAt<'_, W> {
 }
 
 /// Takes the references, and receives the pages.
-struct Taker<'w, W> {
-    watched: &'w Watched<'w, W>,
-    request: &'w Request,
+struct Taker<'a, 'w, W> {
+    watched: &'a Watched<'w, W>,
+    request: &'a Request,
     kept: Vec<(Pfn, usize)>,
     grabs: usize,
     room: isize,
 }
 
-impl<W: Watcher> Pages for Taker<'_, W> {
+impl<W: Watcher> Pages for Taker<'_, '_, W> {
     /// The first page.
     type Run = Pfn;
 
@@ -338,10 +356,11 @@ impl<W: Watcher> Pages for Taker<'_, W> {
         self.watched.world.folios.borrow_mut().barrier();
     }
 
-    fn put(&mut self, first: Pfn, from: usize, nr: usize) {
+    fn put(&mut self, first: Pfn, from: usize, nr: usize) -> usize {
         assert!(nr > 0, "an empty run");
         self.watched.before(Event::Put);
         self.watched.world.folios.borrow_mut().put(first + from, nr);
+        nr
     }
 
     fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
@@ -385,6 +404,11 @@ impl<W: Watcher> Pages for Taker<'_, W> {
         let in_section = self.watched.world.memory.borrow().in_section();
         assert!(in_section, "room is asked for in sections only");
         self.room > 0
+    }
+
+    fn enter(&mut self, entries: usize) -> bool {
+        assert!(entries > 0, "a table of which nothing is asked for");
+        true
     }
 
     fn section_ended(&mut self) {
