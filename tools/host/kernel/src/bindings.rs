@@ -166,6 +166,8 @@ pub unsafe fn shmem_mapping(_: *mut address_space) -> bool {
 
 pub unsafe fn smp_rmb() {}
 
+pub unsafe fn smp_mb__after_atomic() {}
+
 pub unsafe fn node_stat_mod_folio(_: *mut folio, item: u32, nr: isize) {
     with(|machine| match item {
         node_stat_item_NR_FOLL_PIN_ACQUIRED => machine.counted += nr,

@@ -12,6 +12,8 @@ use crate::refusal::Refusal;
 use crate::request::Flags;
 use kernel::{boot, with, Change, Folio, Machine};
 
+mod ranges;
+
 const ORDERS: [u32; 6] = [0, 1, 2, 3, 5, 9];
 
 /// Three folios of each order, one behind the other.

@@ -2,8 +2,8 @@
 
 //! The lockless walk of fast_gup, tested on page tables made up on the host.
 //!
-//! `array_vec`, `folio`, `format`, `refusal`, `request` and `walk` are links to the sources of the kernel module: what is tested
-//! here is what runs there, to the letter. The kernel's side is played by a [`world`] of tables and
+//! `array_vec`, `folio`, `format`, `packed`, `ranges`, `refusal`, `request` and `walk` are links to the
+//! sources of the kernel module: what is tested here is what runs there, to the letter. The kernel's side is played by a [`world`] of tables and
 //! folios, where somebody may step in before every access that the walk makes.
 //!
 //! - [`laws`]: what the bits of an entry mean, for all combinations of flags, against a
@@ -25,6 +25,10 @@ mod ffi;
 #[allow(dead_code, unused_imports)]
 mod folio;
 mod format;
+#[allow(dead_code)]
+mod packed;
+#[allow(dead_code, unused_imports)]
+mod ranges;
 mod refusal;
 #[allow(dead_code)]
 mod request;
@@ -44,6 +48,10 @@ mod memory;
 mod moving;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod packing;
+#[cfg(test)]
+mod ranged;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]

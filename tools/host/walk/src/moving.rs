@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 mod kernel;
 mod oracle;
+mod ranges;
 mod scripts;
 mod stage;
 mod tiny;

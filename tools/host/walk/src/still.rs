@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 mod cases;
+mod ranges;
 mod space;
 
 use space::{space, Built, Space};

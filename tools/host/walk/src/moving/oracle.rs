@@ -141,6 +141,21 @@ impl Oracle {
         );
     }
 
+    /// What was kept behind the first `pages` was given back.
+    pub(super) fn forget(&mut self, pages: usize) {
+        self.kept.truncate(pages);
+    }
+
+    /// The fallback has got the next page, which was mapped at that moment. Its folio is held from
+    /// then on, up to its end in front of page `end`.
+    pub(super) fn got(&mut self, pfn: Pfn, end: Pfn) {
+        self.now += 1;
+        for pfn in pfn..end.min(pfn + 512) {
+            self.grabbed.insert(pfn, self.now);
+        }
+        self.kept.push(pfn);
+    }
+
     pub(super) fn kept(&self) -> &[Pfn] {
         &self.kept
     }

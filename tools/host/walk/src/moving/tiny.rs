@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::shape::{Shape, FOUR_GIB};
 use crate::world::{Event, Watcher, World};
 
-const TINY: Stage = Stage {
+pub(super) const TINY: Stage = Stage {
     shape: Shape::Four,
     level: 0,
     order: 0,
@@ -29,7 +29,11 @@ const TINY: Stage = Stage {
 
 /// Calls `try_one` with all ways to make the steps in their order, each in front of one of the
 /// `events` events of an undisturbed walk.
-fn all_schedules(steps: &[Step], events: usize, try_one: &mut impl FnMut(Vec<(usize, Step)>)) {
+pub(super) fn all_schedules(
+    steps: &[Step],
+    events: usize,
+    try_one: &mut impl FnMut(Vec<(usize, Step)>),
+) {
     let mut due = vec![0; steps.len()];
     loop {
         try_one(due.iter().copied().zip(steps.iter().copied()).collect());
