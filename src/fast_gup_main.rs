@@ -23,7 +23,10 @@ mod lockless;
 #[forbid(unsafe_code)]
 mod native;
 mod output;
+#[forbid(unsafe_code)]
+mod packed;
 mod provider;
+mod ranges;
 #[forbid(unsafe_code)]
 mod refusal;
 #[forbid(unsafe_code)]

@@ -6,6 +6,7 @@
 //! this file has what is in our own helpers.c, checks that both sides agree, and wraps the few
 //! calls that have no precondition.
 
+use crate::folio::Page;
 use crate::format::PhysAddr;
 use crate::request::Flags;
 use crate::walk::Tally;
@@ -44,6 +45,8 @@ pub(crate) struct Counters {
 extern "C" {
     fn fast_gup_count(site: u32, pin: bool, fast_only: bool, requested: usize, tally: *const Tally);
     fn fast_gup_sum(counters: *mut Counters);
+    #[allow(improper_ctypes, reason = "struct page has the layout of C")]
+    fn fast_gup_mark_dirty(page: *mut page);
     #[cfg(CONFIG_X86_PAE)]
     fn fast_gup_memory_end() -> u64;
 }
@@ -57,6 +60,18 @@ pub(crate) fn count(site: u32, flags: Flags, requested: usize, tally: &Tally) {
 
     // SAFETY: The function reads `tally` during the call; `site` is checked by it.
     unsafe { fast_gup_count(site, pin, fast_only, requested, tally) }
+}
+
+/// Marks the folio of a page dirty, unless it is.
+///
+/// Context: may sleep.
+///
+/// # Safety
+///
+/// The caller must hold the page.
+pub(crate) unsafe fn mark_dirty(page: Page) {
+    // SAFETY: By the precondition.
+    unsafe { fast_gup_mark_dirty(page.as_ptr()) }
 }
 
 /// Sums the counters of all CPUs. The CPUs go on counting meanwhile.

@@ -10,10 +10,14 @@ use crate::ffi::{self, page};
 use crate::lockless::lockless;
 use crate::request::{Flags, Invalid, Request};
 use crate::walk::Tally;
+use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 use kernel::pr_warn_once;
 use kernel::prelude::*;
+
+mod packed;
+mod ranges;
 
 /// `fast_gup()`: references to user pages.
 #[no_mangle]
@@ -76,11 +80,7 @@ pub(crate) unsafe fn get(
     };
 
     if kind.contains(Flags::PIN) {
-        if let Some(mm) = core::ptr::NonNull::new(ffi::current_mm()) {
-            // The flag must be set before the first pin, for it makes fork() look at pins at all.
-            // SAFETY: This is the mm of current.
-            unsafe { bindings::mm_set_has_pinned(mm.as_ptr()) };
-        }
+        set_has_pinned();
     }
 
     // SAFETY: By the precondition: the request has `nr_pages` pages.
@@ -98,6 +98,14 @@ pub(crate) unsafe fn get(
         (Err(_), fast) => fast as isize,
     };
     (ret, tally)
+}
+
+/// Makes fork() look at pins at all; to be called before the first of them.
+fn set_has_pinned() {
+    if let Some(mm) = NonNull::new(ffi::current_mm()) {
+        // SAFETY: This is the mm of current.
+        unsafe { bindings::mm_set_has_pinned(mm.as_ptr()) };
+    }
 }
 
 #[cold]

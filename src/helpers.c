@@ -93,6 +93,18 @@ void fast_gup_sum(struct fast_gup_counters *sum)
 	}
 }
 
+/*
+ * Looking first, without the lock, is right for the reasons that
+ * unpin_user_pages_dirty_lock() gives.
+ */
+void fast_gup_mark_dirty(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!folio_test_dirty(folio))
+		folio_mark_dirty_lock(folio);
+}
+
 #ifdef CONFIG_X86_PAE
 /* Behind the last page that has a struct page; there is no memory hotplug. */
 u64 fast_gup_memory_end(void)
@@ -109,3 +121,14 @@ EXPORT_SYMBOL_GPL(fast_gup);
 EXPORT_SYMBOL_GPL(fast_gup_only);
 EXPORT_SYMBOL_GPL(fast_gup_pin);
 EXPORT_SYMBOL_GPL(fast_gup_unpin);
+EXPORT_SYMBOL_GPL(fast_gup_pin_ranges);
+EXPORT_SYMBOL_GPL(fast_gup_get_ranges);
+EXPORT_SYMBOL_GPL(fast_gup_pin_range_blocks);
+EXPORT_SYMBOL_GPL(fast_gup_get_range_blocks);
+EXPORT_SYMBOL_GPL(fast_gup_unpin_ranges);
+EXPORT_SYMBOL_GPL(fast_gup_put_ranges);
+EXPORT_SYMBOL_GPL(fast_gup_split_range);
+EXPORT_SYMBOL_GPL(fast_gup_split_got_range);
+EXPORT_SYMBOL_GPL(fast_gup_pack_ranges);
+EXPORT_SYMBOL_GPL(fast_gup_unpack_ranges);
+EXPORT_SYMBOL_GPL(fast_gup_packed_pages);

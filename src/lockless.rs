@@ -5,10 +5,11 @@
 use crate::ffi::{self, mm_struct, page};
 use crate::native::{self, Native};
 use crate::output::{LongRuns, PageArray};
+use crate::ranges::{FolioHolder, Holder, RangeList};
 use crate::refusal::Refusal;
 use crate::request::{Flags, Request};
 use crate::tables::CurrentTables;
-use crate::walk::Tally;
+use crate::walk::{Pages, Tally};
 use core::ptr::NonNull;
 use kernel::bindings;
 
@@ -39,6 +40,33 @@ pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u3
     tally
 }
 
+/// Adds the pages of `request`, from its start to the first one that the walk refuses, to `list`, and
+/// returns what it did. Nothing is counted but the pins.
+///
+/// Context: as for [`lockless`].
+#[inline(never)]
+pub(crate) fn lockless_ranges<const PIN: bool>(
+    request: &Request,
+    list: &mut RangeList<FolioHolder<PIN>>,
+) -> Tally {
+    let (Some(native), Some(mm)) = (native::get(), NonNull::new(ffi::current_mm())) else {
+        // A kernel thread has no user pages.
+        return refused(Refusal::Absent);
+    };
+    // SAFETY: This is the mm of current; `tables` lives in this function only.
+    let Some(tables) = (unsafe { CurrentTables::new(mm) }) else {
+        return refused(Refusal::Absent);
+    };
+
+    list.begin();
+    if PIN {
+        // SAFETY: As above.
+        unsafe { pin(native, mm, &tables, list, request) }
+    } else {
+        get(native, &tables, list, request)
+    }
+}
+
 /// # Safety
 ///
 /// `mm` must be `current->mm`; `pages` as for [`lockless`].
@@ -56,15 +84,75 @@ unsafe fn in_mm(
     };
     let mut room = LongRuns::new();
 
-    if !flags.contains(Flags::PIN) {
+    if flags.contains(Flags::PIN) {
         // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
+        let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
+        // SAFETY: By the precondition.
+        unsafe { pin(native, mm, &tables, &mut array, request) }
+    } else {
+        // SAFETY: As above.
         let mut array = unsafe { PageArray::<false>::new(pages, flags, &mut room) };
-        let tally = native.walk(&tables, &mut array, request);
+        get(native, &tables, &mut array, request)
+    }
+}
 
-        array.hand_over();
-        return tally;
+/// Where the pages go, and the walk can take them back from.
+trait Output: Pages {
+    /// Hands over what the walk has added.
+    fn hand_over(&mut self);
+
+    /// Gives it back.
+    fn give_back(&mut self);
+}
+
+impl<const PIN: bool> Output for PageArray<'_, PIN> {
+    #[inline(always)]
+    fn hand_over(&mut self) {
+        self.hand_over();
     }
 
+    #[inline(always)]
+    fn give_back(&mut self) {
+        self.give_back();
+    }
+}
+
+impl<H: Holder> Output for RangeList<H> {
+    #[inline(always)]
+    fn hand_over(&mut self) {
+        self.hand_over();
+    }
+
+    #[inline(always)]
+    fn give_back(&mut self) {
+        self.give_back();
+    }
+}
+
+#[inline(always)]
+fn get(
+    native: &Native,
+    tables: &CurrentTables,
+    output: &mut impl Output,
+    request: &Request,
+) -> Tally {
+    let tally = native.walk(tables, output, request);
+
+    output.hand_over();
+    tally
+}
+
+/// # Safety
+///
+/// `mm` must be `current->mm`.
+#[inline(always)]
+unsafe fn pin(
+    native: &Native,
+    mm: NonNull<mm_struct>,
+    tables: &CurrentTables,
+    output: &mut impl Output,
+    request: &Request,
+) -> Tally {
     // fork() write-protects the pages that it shares, but not those that are pinned. If it began
     // before the walk or while it went on, it may not have seen the pins.
     let mut seq = 0;
@@ -72,17 +160,15 @@ unsafe fn in_mm(
     if !unsafe { bindings::mm_write_protect_begin(mm.as_ptr(), &mut seq) } {
         return refused(Refusal::Fork);
     }
-    // SAFETY: As above.
-    let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
-    let mut tally = native.walk(&tables, &mut array, request);
+    let mut tally = native.walk(tables, output, request);
     // SAFETY: `mm` is the mm of current.
     if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {
-        array.give_back();
+        output.give_back();
         tally.wasted += tally.pages;
         tally.pages = 0;
         tally.refusal = Refusal::Fork as u32;
     } else {
-        array.hand_over();
+        output.hand_over();
     }
     tally
 }

@@ -111,6 +111,17 @@ pub(crate) fn range(
     Ok((start, end))
 }
 
+/// Number of the pages that `len` bytes from `addr` on lie in.
+pub(crate) fn pages_of(addr: usize, len: usize, page_size: usize) -> Result<isize, Invalid> {
+    if len == 0 {
+        return Ok(0);
+    }
+    let offset = addr & (page_size - 1);
+    let bytes = len.checked_add(offset).ok_or(Invalid::Overflow)?;
+
+    isize::try_from(bytes.div_ceil(page_size)).map_err(|_| Invalid::Overflow)
+}
+
 /// Pages of user space that somebody asks for.
 ///
 /// # Invariants
@@ -170,6 +181,15 @@ impl Request {
     #[inline(always)]
     pub(crate) const fn checked(start: usize, end: usize, flags: Flags) -> Request {
         Request { start, end, flags }
+    }
+
+    /// The request for what is behind the first `bytes`, which are whole pages and not all of them.
+    pub(crate) fn behind(&self, bytes: usize) -> Request {
+        // INVARIANT: There is at least one page behind them.
+        Request {
+            start: self.start + bytes,
+            ..*self
+        }
     }
 
     #[inline(always)]

@@ -10,9 +10,8 @@
 #ifndef _LINUX_FAST_GUP_H
 #define _LINUX_FAST_GUP_H
 
+#include <linux/mm_types.h>
 #include <linux/types.h>
-
-struct page;
 
 /**
  * fast_gup() - take references to pages of the current task
@@ -92,5 +91,249 @@ long fast_gup_pin(unsigned long start, long nr_pages, unsigned int gup_flags,
  */
 void fast_gup_unpin(struct page **pages, unsigned long nr_pages,
 		    unsigned int gup_flags);
+
+/**
+ * struct fast_gup_range - consecutive pages of one folio
+ * @page:	the first page; the others follow it, as page + 1 and so on
+ * @nr_pages:	number of pages, at least 1
+ *
+ * All of them are held together, by one reference or by one pin of the folio,
+ * that is released with the whole range.  To release a part of it, split it
+ * first.  Changing @page or @nr_pages by hand does not change what is held, so
+ * that a range may be shortened or moved within its pages, and released then.
+ */
+struct fast_gup_range {
+	struct page *page;
+	unsigned long nr_pages;
+};
+
+/**
+ * struct fast_gup_cursor - where the next call begins
+ * @addr:	user address in bytes, set by the caller before the first call
+ *
+ * Each call moves @addr behind what it has got: to the start of a page, or to
+ * the end of what was asked for.
+ */
+struct fast_gup_cursor {
+	unsigned long addr;
+};
+
+/**
+ * fast_gup_pin_ranges() - pin ranges of pages of the current task
+ * @cursor:	user address to begin at; moved behind what was pinned
+ * @len:	bytes from there on
+ * @gup_flags:	as for fast_gup_pin()
+ * @ranges:	receives the ranges; must have room for @max
+ * @max:	most ranges to return, at least 1
+ *
+ * As fast_gup_pin(), for all the pages that the bytes lie in, but with one pin
+ * for each range of consecutive pages of one folio.  Two ranges of a call are
+ * never consecutive pages of one folio.  A caller that wants all of @len calls
+ * again until the cursor is there:
+ *
+ *	struct fast_gup_cursor cursor = { .addr = start };
+ *
+ *	while (cursor.addr != end) {
+ *		nr = fast_gup_pin_ranges(&cursor, end - cursor.addr, FOLL_WRITE,
+ *					 ranges, max);
+ *		if (nr <= 0)
+ *			break;
+ *		...
+ *	}
+ *
+ * When @max is reached, the last range still grows as far as its folio goes on.
+ * If @max is enough for all entries of a table of pages, or of huge pages,
+ * which is 512 on x86, a call ends in front of a table that it has no longer
+ * enough room for, and the next one begins with it.  A call may therefore
+ * return less than @max ranges, and not be at the end.
+ *
+ * The pin of a range is counted as one in nr_foll_pin_acquired of /proc/vmstat,
+ * and as one in nr_foll_pin_released when it is dropped, however many pages the
+ * range has.  The page of zeros is a range of one page, and takes no pin.
+ *
+ * Context: Process context.  May sleep.
+ * Return: The number of ranges, 0 if @len is 0; or if there is none, and then
+ *	   the cursor has not moved:
+ *	   -EINVAL	also if @max is 0;
+ *	   others	as fast_gup_pin().
+ */
+long fast_gup_pin_ranges(struct fast_gup_cursor *cursor, unsigned long len,
+			 unsigned int gup_flags, struct fast_gup_range *ranges,
+			 unsigned long max);
+
+/**
+ * fast_gup_get_ranges() - take references to ranges of pages of the current task
+ * @cursor:	user address to begin at; moved behind what was got
+ * @len:	bytes from there on
+ * @gup_flags:	as for fast_gup()
+ * @ranges:	receives the ranges; must have room for @max
+ * @max:	most ranges to return, at least 1
+ *
+ * As fast_gup_pin_ranges(), with references, to be dropped with
+ * fast_gup_put_ranges(): what fast_gup() is to fast_gup_pin().  The page of
+ * zeros has a reference as any other.
+ *
+ * Context: Process context.  May sleep.
+ * Return: As fast_gup_pin_ranges(); errors as fast_gup().
+ */
+long fast_gup_get_ranges(struct fast_gup_cursor *cursor, unsigned long len,
+			 unsigned int gup_flags, struct fast_gup_range *ranges,
+			 unsigned long max);
+
+/* A block of ranges, whatever the size of a page is. */
+#define FAST_GUP_BLOCK_SIZE	4096UL
+#define FAST_GUP_BLOCK_RANGES	\
+	(FAST_GUP_BLOCK_SIZE / sizeof(struct fast_gup_range))
+
+/**
+ * fast_gup_pin_range_blocks() - pin ranges, returned in blocks
+ * @cursor:	user address to begin at; moved behind what was pinned
+ * @len:	bytes from there on
+ * @gup_flags:	as for fast_gup_pin()
+ * @blocks:	blocks of FAST_GUP_BLOCK_RANGES ranges, which receive them
+ * @nr_blocks:	number of blocks, at least 1
+ *
+ * As fast_gup_pin_ranges(), for callers that have single pages of memory and
+ * not an array: block after block is filled to its end.
+ *
+ * Context: Process context.  May sleep.
+ * Return: As fast_gup_pin_ranges().
+ */
+long fast_gup_pin_range_blocks(struct fast_gup_cursor *cursor,
+			       unsigned long len, unsigned int gup_flags,
+			       struct fast_gup_range **blocks,
+			       unsigned long nr_blocks);
+
+/**
+ * fast_gup_get_range_blocks() - take references, with the ranges in blocks
+ * @cursor:	user address to begin at; moved behind what was got
+ * @len:	bytes from there on
+ * @gup_flags:	as for fast_gup()
+ * @blocks:	blocks of FAST_GUP_BLOCK_RANGES ranges, which receive them
+ * @nr_blocks:	number of blocks, at least 1
+ *
+ * As fast_gup_pin_range_blocks(), with references.
+ *
+ * Context: Process context.  May sleep.
+ * Return: As fast_gup_get_ranges().
+ */
+long fast_gup_get_range_blocks(struct fast_gup_cursor *cursor,
+			       unsigned long len, unsigned int gup_flags,
+			       struct fast_gup_range **blocks,
+			       unsigned long nr_blocks);
+
+/**
+ * fast_gup_block_range() - a range in blocks
+ * @blocks:	blocks that were filled
+ * @at:		number of the range, from 0 on
+ *
+ * Return: The address of the range.
+ */
+static inline struct fast_gup_range *
+fast_gup_block_range(struct fast_gup_range **blocks, unsigned long at)
+{
+	return &blocks[at / FAST_GUP_BLOCK_RANGES][at % FAST_GUP_BLOCK_RANGES];
+}
+
+/**
+ * fast_gup_unpin_ranges() - drop the pins of ranges
+ * @ranges:	ranges that were pinned
+ * @nr:		number of ranges
+ * @dirty:	whether the pages were written to
+ *
+ * With @dirty, marks the folios dirty that are not, as
+ * unpin_user_pages_dirty_lock() does.
+ *
+ * Context: Process context if @dirty is set, for it may sleep.  If not, process
+ *	    or interrupt context, not NMI, and does not sleep.
+ */
+void fast_gup_unpin_ranges(const struct fast_gup_range *ranges,
+			   unsigned long nr, bool dirty);
+
+/**
+ * fast_gup_put_ranges() - drop the references of ranges
+ * @ranges:	ranges that fast_gup_get_ranges() has returned
+ * @nr:		number of ranges
+ *
+ * Context: Process or interrupt context, not NMI.  Does not sleep.
+ */
+void fast_gup_put_ranges(const struct fast_gup_range *ranges, unsigned long nr);
+
+/**
+ * fast_gup_split_range() - make two ranges of a pinned one
+ * @range:	the range; has its first @at pages afterwards
+ * @at:		number of pages, less than it has, and not 0
+ * @rest:	receives the range of the other pages
+ *
+ * Takes another pin of the folio, so that each of the two is released for
+ * itself.
+ *
+ * Context: Process or interrupt context, not NMI.  Does not sleep.
+ * Return: 0; -EINVAL if the two would not have a page each; -ENOMEM if the
+ *	   folio has as many pins as can be.  With an error, nothing has changed.
+ */
+int fast_gup_split_range(struct fast_gup_range *range, unsigned long at,
+			 struct fast_gup_range *rest);
+
+/**
+ * fast_gup_split_got_range() - make two ranges of one with a reference
+ * @range:	the range; has its first @at pages afterwards
+ * @at:		number of pages, less than it has, and not 0
+ * @rest:	receives the range of the other pages
+ *
+ * As fast_gup_split_range(), for what fast_gup_get_ranges() has returned.
+ *
+ * Context: As fast_gup_split_range().
+ * Return: As fast_gup_split_range().
+ */
+int fast_gup_split_got_range(struct fast_gup_range *range, unsigned long at,
+			     struct fast_gup_range *rest);
+
+/*
+ * The packed form of ranges: 8 bytes for each range of less than 0xfc0 pages,
+ * or of a power of two, and 16 bytes for others.  The memory comes in blocks of
+ * FAST_GUP_BLOCK_SIZE bytes, whose format is in src/packed.rs.
+ */
+
+/**
+ * fast_gup_pack_ranges() - pack ranges into blocks
+ * @ranges:	the ranges
+ * @nr:		number of ranges
+ * @blocks:	blocks of FAST_GUP_BLOCK_SIZE bytes
+ * @nr_blocks:	number of blocks; how many of them are in use, afterwards
+ *
+ * What holds the ranges is not changed.  Unpacked again they are as they were,
+ * and are released then.
+ *
+ * Context: Any.
+ * Return: The number of ranges that were packed: less than @nr if there is no
+ *	   more room.
+ */
+unsigned long fast_gup_pack_ranges(const struct fast_gup_range *ranges,
+				   unsigned long nr, u64 **blocks,
+				   unsigned long *nr_blocks);
+
+/**
+ * fast_gup_unpack_ranges() - the ranges in a block
+ * @block:	a block that fast_gup_pack_ranges() has filled
+ * @ranges:	receives the ranges; must have room for @max
+ * @max:	most ranges to return; a block has 512 at most
+ *
+ * Context: Any.
+ * Return: The number of ranges.
+ */
+unsigned long fast_gup_unpack_ranges(const u64 *block,
+				     struct fast_gup_range *ranges,
+				     unsigned long max);
+
+/**
+ * fast_gup_packed_pages() - the number of pages in packed ranges
+ * @blocks:	blocks that fast_gup_pack_ranges() has filled
+ * @nr_blocks:	number of blocks
+ *
+ * Context: Any.
+ * Return: The number of pages of all the ranges.
+ */
+u64 fast_gup_packed_pages(u64 **blocks, unsigned long nr_blocks);
 
 #endif /* _LINUX_FAST_GUP_H */

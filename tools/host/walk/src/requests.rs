@@ -2,7 +2,7 @@
 
 //! The range of a request, where an address has 64 bits and where it has 32.
 
-use crate::request::{range, Flags, Invalid, Request};
+use crate::request::{pages_of, range, Flags, Invalid, Request};
 use proptest::prelude::*;
 
 const PAGE: u64 = 4096;
@@ -118,6 +118,28 @@ fn requests_are_checked_in_order() {
     assert_eq!((request.start(), request.end()), (0x1000, 0x4000));
     assert_eq!(request.nr_pages(12), 3);
     assert_eq!(request.flags(), longterm.with(Flags::PIN));
+}
+
+/// Bytes to pages: all that they lie in.
+#[test]
+fn bytes_are_rounded_to_pages() {
+    for page_size in [4096, 65536] {
+        let pages = |addr, len| pages_of(addr, len, page_size);
+        for base in [0, page_size, 7 * page_size] {
+            assert_eq!(pages(base, 0), Ok(0));
+            assert_eq!(pages(base + 1, 0), Ok(0));
+            assert_eq!(pages(base, 1), Ok(1));
+            assert_eq!(pages(base, page_size), Ok(1));
+            assert_eq!(pages(base, page_size + 1), Ok(2));
+            assert_eq!(pages(base + 1, page_size), Ok(2));
+            assert_eq!(pages(base + page_size - 1, 1), Ok(1));
+            assert_eq!(pages(base + page_size - 1, 2), Ok(2));
+            assert_eq!(pages(base + 1, 2 * page_size - 1), Ok(2));
+        }
+        assert_eq!(pages(1, usize::MAX), Err(Invalid::Overflow));
+    }
+    // What does not fit the address space is found out behind this.
+    assert_eq!(pages_of(0, usize::MAX, 4096), Ok(1 << 52));
 }
 
 proptest! {

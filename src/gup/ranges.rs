@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The API by ranges: as much of what is asked for as fits the caller's buffer.
+
+use super::{errno, set_has_pinned};
+use crate::fallback;
+use crate::ffi::{self, page};
+use crate::folio::{self, Page};
+use crate::lockless::lockless_ranges;
+use crate::ranges::{Buffer, FolioHolder, PageRange, RangeList};
+use crate::request::{self, Flags, Request};
+use crate::walk::Tally;
+use kernel::bindings;
+use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
+use kernel::prelude::*;
+
+/// Where the next call goes on: `struct fast_gup_cursor`.
+#[repr(C)]
+pub(crate) struct Cursor {
+    addr: usize,
+}
+
+/// `fast_gup_pin_ranges()`: pins, one for each range.
+#[no_mangle]
+extern "C" fn fast_gup_pin_ranges(
+    cursor: &mut Cursor,
+    len: usize,
+    flags: u32,
+    ranges: *mut PageRange,
+    max: usize,
+) -> isize {
+    // SAFETY: The C prototype demands room for `max` ranges.
+    let buffer = unsafe { Buffer::array(ranges, max) };
+    get::<true>(cursor, len, flags, Flags::PIN, buffer)
+}
+
+/// `fast_gup_get_ranges()`: references, one for each range.
+#[no_mangle]
+extern "C" fn fast_gup_get_ranges(
+    cursor: &mut Cursor,
+    len: usize,
+    flags: u32,
+    ranges: *mut PageRange,
+    max: usize,
+) -> isize {
+    // SAFETY: As above.
+    let buffer = unsafe { Buffer::array(ranges, max) };
+    get::<false>(cursor, len, flags, Flags::GET, buffer)
+}
+
+/// `fast_gup_pin_range_blocks()`: pins, with the ranges in blocks.
+#[no_mangle]
+extern "C" fn fast_gup_pin_range_blocks(
+    cursor: &mut Cursor,
+    len: usize,
+    flags: u32,
+    blocks: *const *mut PageRange,
+    nr_blocks: usize,
+) -> isize {
+    // SAFETY: The C prototype demands `nr_blocks` blocks.
+    let buffer = unsafe { Buffer::blocks(blocks, nr_blocks) };
+    get::<true>(cursor, len, flags, Flags::PIN, buffer)
+}
+
+/// `fast_gup_get_range_blocks()`: references, with the ranges in blocks.
+#[no_mangle]
+extern "C" fn fast_gup_get_range_blocks(
+    cursor: &mut Cursor,
+    len: usize,
+    flags: u32,
+    blocks: *const *mut PageRange,
+    nr_blocks: usize,
+) -> isize {
+    // SAFETY: As above.
+    let buffer = unsafe { Buffer::blocks(blocks, nr_blocks) };
+    get::<false>(cursor, len, flags, Flags::GET, buffer)
+}
+
+/// `fast_gup_unpin_ranges()`: the end of pinned ranges.
+///
+/// # Safety
+///
+/// `ranges` must be `nr` of them, whose pins are the caller's.
+#[no_mangle]
+unsafe extern "C" fn fast_gup_unpin_ranges(ranges: *const PageRange, nr: usize, dirty: bool) {
+    for i in 0..nr {
+        // SAFETY: By the precondition.
+        unsafe {
+            let page = page_of((*ranges.add(i)).page);
+            if dirty {
+                ffi::mark_dirty(page);
+            }
+            folio::release::<true>(page);
+        }
+    }
+}
+
+/// `fast_gup_put_ranges()`: the end of ranges with references.
+///
+/// # Safety
+///
+/// `ranges` must be `nr` of them, whose references are the caller's.
+#[no_mangle]
+unsafe extern "C" fn fast_gup_put_ranges(ranges: *const PageRange, nr: usize) {
+    for i in 0..nr {
+        // SAFETY: By the precondition.
+        unsafe { folio::release::<false>(page_of((*ranges.add(i)).page)) };
+    }
+}
+
+/// `fast_gup_split_range()`: makes two ranges of one.
+///
+/// # Safety
+///
+/// The pin of `range` must be the caller's.
+#[no_mangle]
+unsafe extern "C" fn fast_gup_split_range(
+    range: &mut PageRange,
+    at: usize,
+    rest: &mut PageRange,
+) -> i32 {
+    // SAFETY: By the precondition.
+    unsafe { split::<true>(range, at, rest) }
+}
+
+/// `fast_gup_split_got_range()`: the same for a range with a reference.
+///
+/// # Safety
+///
+/// The reference of `range` must be the caller's.
+#[no_mangle]
+unsafe extern "C" fn fast_gup_split_got_range(
+    range: &mut PageRange,
+    at: usize,
+    rest: &mut PageRange,
+) -> i32 {
+    // SAFETY: By the precondition.
+    unsafe { split::<false>(range, at, rest) }
+}
+
+/// Gets ranges from the cursor on. Returns their number, or a negative errno if there are none.
+fn get<const PIN: bool>(
+    cursor: &mut Cursor,
+    len: usize,
+    flags: u32,
+    kind: Flags,
+    buffer: Buffer,
+) -> isize {
+    let start = ffi::untagged_addr(cursor.addr);
+    let request = request::pages_of(start, len, PAGE_SIZE).and_then(|nr| {
+        let limit = ffi::task_size_max();
+        Request::new(start, nr, flags, kind, limit, PAGE_SIZE)
+    });
+    let request = match request {
+        Ok(Some(request)) => request,
+        Ok(None) => return 0,
+        Err(invalid) => return errno(invalid, flags),
+    };
+    if buffer.room() == 0 {
+        return EINVAL.to_errno() as isize;
+    }
+    if PIN {
+        set_has_pinned();
+    }
+
+    let mut list = RangeList::new(FolioHolder::<PIN>::new(request.flags()), buffer);
+    let (pages, err) = fill(&request, &mut list);
+    if pages == 0 {
+        return err.map_or(0, |err| err.to_errno() as isize);
+    }
+    // The first page, and the last one, may be asked for in part.
+    cursor.addr += (pages * PAGE_SIZE - (start - request.start())).min(len);
+    list.len() as isize
+}
+
+/// Adds pages to the list, until it is full or the request is done. Returns their number, and the
+/// error that it ended with.
+fn fill<const PIN: bool>(
+    request: &Request,
+    list: &mut RangeList<FolioHolder<PIN>>,
+) -> (usize, Option<Error>) {
+    let wanted = request.nr_pages(PAGE_SHIFT as u8);
+    let mut tally = Tally::new();
+    let (mut done, mut slow, mut err) = (0, false, None);
+
+    while done < wanted {
+        let walk = lockless_ranges(&request.behind(done * PAGE_SIZE), list);
+        tally.add(&walk);
+        done += walk.pages;
+        if walk.refusal == 0 || !list.may_grow() {
+            break;
+        }
+
+        slow = true;
+        match fallback::step(&request.behind(done * PAGE_SIZE), list) {
+            Ok(0) => break,
+            Ok(nr) => done += nr,
+            Err(error) => {
+                err = Some(error);
+                break;
+            }
+        }
+    }
+
+    // What does not fit the buffer was not asked for.
+    let asked_for = if slow { wanted.max(tally.pages + 1) } else { tally.pages };
+    ffi::count(ffi::SITE_API, request.flags(), asked_for, &tally);
+    (done, err)
+}
+
+/// # Safety
+///
+/// `range` must be held by what is the caller's.
+unsafe fn split<const PIN: bool>(range: &mut PageRange, at: usize, rest: &mut PageRange) -> i32 {
+    if at == 0 || at >= range.nr_pages {
+        return EINVAL.to_errno();
+    }
+    // SAFETY: By the precondition; the pages of a folio are consecutive, see folio_page().
+    let first = unsafe { page_of(range.page.add(at)) };
+    if !folio::hold_again::<PIN>(first) {
+        return ENOMEM.to_errno();
+    }
+    *rest = PageRange {
+        page: first.as_ptr(),
+        nr_pages: range.nr_pages - at,
+    };
+    range.nr_pages = at;
+    0
+}
+
+/// # Safety
+///
+/// `page` must be that of a range.
+unsafe fn page_of(page: *mut page) -> Page {
+    // SAFETY: By the precondition, the page was got.
+    unsafe { Page::new(bindings::page_to_pfn(page)) }
+}
