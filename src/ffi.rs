@@ -130,13 +130,9 @@ pub(crate) fn table_index_bits() -> [u8; 4] {
 ///
 /// Context: that of the thread.
 #[cfg(CONFIG_PPC_BOOK3S_64)]
-#[cfg_attr(not(CONFIG_PPC_MEM_KEYS), allow(unused_variables))]
 pub(crate) fn pte_allowed_by_key(pte: u64, write: bool) -> bool {
-    #[cfg(CONFIG_PPC_MEM_KEYS)]
     // SAFETY: There is no precondition.
-    return unsafe { bindings::arch_pte_access_permitted(pte, write, false) };
-    #[cfg(not(CONFIG_PPC_MEM_KEYS))]
-    true
+    unsafe { bindings::arch_pte_access_permitted(pte, write, false) }
 }
 
 /// The physical address behind the last page that has a `struct page`.
