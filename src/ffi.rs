@@ -6,6 +6,7 @@
 //! this file has what is in our own helpers.c, checks that both sides agree, and wraps the few
 //! calls that have no precondition.
 
+use crate::format::PhysAddr;
 use crate::request::Flags;
 use crate::walk::Tally;
 use kernel::bindings;
@@ -42,6 +43,7 @@ pub(crate) struct Counters {
 
 extern "C" {
     fn fast_gup_count(site: u32, pin: bool, fast_only: bool, requested: usize, tally: *const Tally);
+    fn fast_gup_count_one(site: u32, pin: bool);
     fn fast_gup_sum(counters: *mut Counters);
     #[cfg(CONFIG_X86_PAE)]
     fn fast_gup_memory_end() -> u64;
@@ -58,6 +60,15 @@ pub(crate) fn count(site: u32, flags: Flags, requested: usize, tally: &Tally) {
     unsafe { fast_gup_count(site, pin, fast_only, requested, tally) }
 }
 
+/// The same for a call that got one page, as it was asked to.
+///
+/// Context: any.
+#[inline(always)]
+pub(crate) fn count_one(site: u32, flags: Flags) {
+    // SAFETY: There is no precondition; `site` is checked by the function.
+    unsafe { fast_gup_count_one(site, flags.contains(Flags::PIN)) }
+}
+
 /// Sums the counters of all CPUs. The CPUs go on counting meanwhile.
 pub(crate) fn counters() -> Counters {
     let mut counters = core::mem::MaybeUninit::uninit();
@@ -69,9 +80,64 @@ pub(crate) fn counters() -> Counters {
     }
 }
 
+/// Bits of an entry of the page tables that hold a physical address.
+pub(crate) fn pte_pfn_mask() -> PhysAddr {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::pte_pfn_mask() }
+}
+
+/// Whether page tables have five levels and not four.
+#[cfg(CONFIG_X86_64)]
+pub(crate) fn pgtable_l5_enabled() -> bool {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::pgtable_l5_enabled() }
+}
+
+/// The rights of the current thread to pages with protection keys, or 0 where the CPU has none.
+///
+/// Context: that of the thread.
+#[cfg(CONFIG_X86_64)]
+#[inline(always)]
+pub(crate) fn read_pkru() -> u32 {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::read_pkru() }
+}
+
+/// Whether the MMU walks the page tables itself, and not a hash table of entries.
+#[cfg(CONFIG_PPC_BOOK3S_64)]
+pub(crate) fn radix_enabled() -> bool {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::radix_enabled() }
+}
+
+/// Bits of the index into a table, from the tables of pages up to the root.
+#[cfg(CONFIG_PPC_BOOK3S_64)]
+pub(crate) fn table_index_bits() -> [u8; 4] {
+    // SAFETY: There is no precondition.
+    let bits = unsafe {
+        [
+            bindings::pte_index_size(),
+            bindings::pmd_index_size(),
+            bindings::pud_index_size(),
+            bindings::pgd_index_size(),
+        ]
+    };
+    // CAST: An address has 64 bits.
+    bits.map(|bits| bits as u8)
+}
+
+/// Whether the protection key of a page table entry allows the current thread to access the page.
+///
+/// Context: that of the thread.
+#[cfg(CONFIG_PPC_BOOK3S_64)]
+pub(crate) fn pte_allowed_by_key(pte: u64, write: bool) -> bool {
+    // SAFETY: There is no precondition.
+    unsafe { bindings::arch_pte_access_permitted(pte, write, false) }
+}
+
 /// The physical address behind the last page that has a `struct page`.
 #[cfg(CONFIG_X86_PAE)]
-pub(crate) fn memory_end() -> crate::format::PhysAddr {
+pub(crate) fn memory_end() -> PhysAddr {
     // SAFETY: There is no precondition.
     unsafe { fast_gup_memory_end() }
 }

@@ -9,6 +9,26 @@
 use crate::refusal::Refusal;
 
 #[cfg_attr(
+    not(CONFIG_PPC_BOOK3S_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod ppc64;
+#[cfg_attr(
+    not(CONFIG_PPC_BOOK3S_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod ppc64_hash;
+#[cfg_attr(
+    not(CONFIG_PPC_BOOK3S_64),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod ppc64_radix;
+#[cfg_attr(
+    not(CONFIG_X86),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod x86;
+#[cfg_attr(
     not(CONFIG_X86_64),
     allow(dead_code, reason = "compiled everywhere, native on one")
 )]
@@ -18,12 +38,6 @@ pub(crate) mod x86_64;
     allow(dead_code, reason = "compiled everywhere, native on one")
 )]
 pub(crate) mod x86_pae;
-
-/// The format of the tables of this kernel.
-#[cfg(all(not(test), CONFIG_X86_64))]
-pub(crate) type Native = x86_64::X86_64;
-#[cfg(all(not(test), CONFIG_X86_PAE))]
-pub(crate) type Native = x86_pae::X86Pae;
 
 /// Number of a page frame.
 pub(crate) type Pfn = usize;
@@ -240,6 +254,13 @@ pub(crate) trait Format: 'static {
     #[inline(always)]
     fn page_shift(geometry: &Geometry) -> u32 {
         u32::from(geometry.page_shift())
+    }
+
+    /// Index of the entry for `addr` in its table of `level`: for formats whose tables all have the
+    /// same size, one that needs no memory.
+    #[inline(always)]
+    fn index(level: Level, addr: usize, geometry: &Geometry) -> usize {
+        geometry.index(level, addr)
     }
 
     /// Whether a leaf maps memory for writing.

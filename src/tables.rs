@@ -2,56 +2,13 @@
 
 //! The page tables of a live mm, as memory.
 
-use crate::format::{Access, Geometry, PhysAddr, Slot};
+use crate::format::{PhysAddr, Slot};
 use crate::walk::{Section, Table, Tables};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{compiler_fence, Ordering};
 use kernel::bindings;
 use kernel::types::NotThreadSafe;
-
-#[cfg(CONFIG_X86_64)]
-use crate::format::x86_64::{Rights, X86_64};
-#[cfg(CONFIG_X86_PAE)]
-use crate::format::x86_pae::{Rights, X86Pae};
-
-/// The shape of the tables of this machine.
-///
-/// Nothing in it changes once the kernel runs; it is read once, when the module is loaded.
-#[cfg(CONFIG_X86_64)]
-pub(crate) fn geometry() -> Geometry {
-    // SAFETY: There is no precondition.
-    let (five_levels, frame) =
-        unsafe { (bindings::pgtable_l5_enabled(), bindings::pte_pfn_mask()) };
-
-    X86_64::geometry(five_levels, frame)
-}
-
-/// The shape of the tables of this machine. Its memory does not grow: there is no hotplug.
-#[cfg(CONFIG_X86_PAE)]
-pub(crate) fn geometry() -> Geometry {
-    // SAFETY: There is no precondition.
-    let frame = unsafe { bindings::pte_pfn_mask() };
-
-    X86Pae::geometry(frame, crate::ffi::memory_end())
-}
-
-/// What the current thread may do: the access asked for, limited by its protection keys.
-///
-/// Context: that of the thread, whose registers are looked at.
-#[cfg(CONFIG_X86_64)]
-#[inline(always)]
-pub(crate) fn rights(access: Access, _geometry: &Geometry) -> Rights {
-    // SAFETY: There is no precondition; the answer is 0 where the CPU has no such register.
-    Rights::new(access, unsafe { bindings::read_pkru() })
-}
-
-/// What the current thread may do: the access asked for. There are no protection keys.
-#[cfg(CONFIG_X86_PAE)]
-#[inline(always)]
-pub(crate) fn rights(access: Access, geometry: &Geometry) -> Rights {
-    Rights::new(access, geometry)
-}
 
 /// The tables of the current task's mm.
 ///

@@ -6,7 +6,6 @@ use super::abi::{self, Call, Entry, Undo};
 use super::held::{Held, OwnedPages};
 use super::observe;
 use crate::ffi::{self, page};
-use crate::format::Format as _;
 use crate::gup;
 use crate::native;
 use crate::request::{Flags, Request};
@@ -23,7 +22,7 @@ const MOST_PAGES: isize = 1 << 22;
 /// `FAST_GUP_IOC_INFO`.
 pub(super) fn info(info: &mut abi::Info) -> Result<Undo<impl FnOnce()>> {
     let native = native::get().ok_or(ENODEV)?;
-    let name = crate::format::Native::NAME.as_bytes();
+    let name = native.name().as_bytes();
 
     info.page_size = PAGE_SIZE as u32;
     info.levels = native.geometry.levels().into();
@@ -134,8 +133,12 @@ fn run(
         let ret = unsafe { get(site, addr, nr_int, flags, pages) };
         Ok((ret as isize, observed.end()))
     };
-    // SAFETY: See above.
-    let own = |kind| Ok(unsafe { gup::get(addr, nr, flags, kind, pages) });
+    let own = |kind| {
+        let observed = observe::begin(pages)?;
+        // SAFETY: See above.
+        let ret = unsafe { gup::get(addr, nr, flags, kind, pages) };
+        Ok((ret, observed.end()))
+    };
 
     match entry {
         Entry::Get => own(Flags::GET),

@@ -12,7 +12,7 @@ class Mutation(NamedTuple):
 
 
 WALK, PATH, BATCH = "walk.rs", "walk/path.rs", "walk/batch.rs"
-PTES, HUGE, X86 = "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
+ONE, PTES, HUGE, X86 = "walk/one.rs", "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
 PAE, REQUEST, GRAB, FOLIO = "format/x86_pae.rs", "request.rs", "folio/grab.rs", "folio.rs"
 
 GRAB_PTES = """            let refused = self.grab(&mut batch, path, index, left.min(BATCH));
@@ -24,6 +24,60 @@ GRAB_PTES_LATE = """            self.pages.barrier_after_grab();
 """
 
 MUTATIONS = [
+    # A page by itself.
+    Mutation("one page: no second look at the entry", ONE,
+             "path.unchanged() && F::load(slot) == raw", "path.unchanged()"),
+    Mutation("one page: no second look at the parents", ONE,
+             "path.unchanged() && F::load(slot) == raw", "F::load(slot) == raw"),
+    Mutation("one page: no second look at a huge page", ONE,
+             "    if !path.unchanged() {", "    if !path.unchanged() && false {"),
+    Mutation("one page: no third look", ONE,
+             "if verdict.look_again && !unchanged() {", "if verdict.look_again && !unchanged() && false {"),
+    Mutation("one page: what is refused is not given back", ONE,
+             "    pages.put(run, 0, 1);\n", ""),
+    Mutation("one page: what is refused is not counted as wasted", ONE,
+             "    tally.wasted = 1;\n", ""),
+    Mutation("one page: no question about permission", ONE,
+             """    let raw = F::load(slot);
+    if !F::permitted(raw, range.rights) {""",
+             """    let raw = F::load(slot);
+    if false {"""),
+    Mutation("one page: no question about permission of a huge page", ONE,
+             """    range: &Range<'_, F>,
+    tally: &mut Tally,
+) -> Result<(), Refusal> {
+    if !F::permitted(raw, range.rights) {""",
+             """    range: &Range<'_, F>,
+    tally: &mut Tally,
+) -> Result<(), Refusal> {
+    if false {"""),
+    Mutation("one page: no question about the folio", ONE,
+             "    if let Some(refusal) = verdict.refusal {",
+             "    if let Some(refusal) = verdict.refusal.filter(|_| false) {"),
+    Mutation("one page: the wrong page of a huge page", ONE,
+             "let offset = range.start & (geometry.size(level) - 1);", "let offset = 0usize;"),
+    Mutation("one page: barrier before the reference", ONE,
+             """    let run = match pages.grab_single(page) {
+        Ok(run) => run,
+        Err(_) => grab_large(pages, page)?,
+    };
+
+    pages.barrier_after_grab();
+""",
+             """    pages.barrier_after_grab();
+    let run = match pages.grab_single(page) {
+        Ok(run) => run,
+        Err(_) => grab_large(pages, page)?,
+    };
+"""),
+    Mutation("one page: no barrier at a huge page", ONE,
+             """    let run = grab_large(pages, page)?;
+
+    pages.barrier_after_grab();
+""",
+             """    let run = grab_large(pages, page)?;
+"""),
+
     # The protocol: grab, barrier, look again, ask.
     Mutation("pages: no second look at the entries", PTES,
              ".take_while(|&(i, &raw)| load(path, index, i) == raw)",

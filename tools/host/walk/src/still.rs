@@ -28,12 +28,14 @@ struct Ask {
     pkru: u32,
     max_section: usize,
     room: isize,
+    as_many: bool,
     /// Ends with the last piece.
     clip: bool,
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let pages = prop_oneof![4 => 1usize..20, 6 => 20usize..3000, 1 => 3000usize..40_000];
+    let pages =
+        prop_oneof![1 => Just(1), 4 => 1usize..20, 6 => 20usize..3000, 1 => 3000usize..40_000];
     let pkru = prop_oneof![4 => Just(0), 2 => Just(0x5555_5554), 1 => any::<u32>()];
     let max_section = prop_oneof![1 => 1usize..5, 4 => 5usize..700, 2 => Just(512)];
     let room = prop_oneof![3 => Just(isize::MAX), 1 => 1isize..200];
@@ -47,10 +49,11 @@ fn ask() -> impl Strategy<Value = Ask> {
         pkru,
         max_section,
         room,
+        any::<bool>(),
         prop::bool::weighted(0.8),
     )
         .prop_map(
-            |((piece, skip), pages, (write, pin), pkru, max_section, room, clip)| Ask {
+            |((piece, skip), pages, (write, pin), pkru, max_section, room, as_many, clip)| Ask {
                 piece,
                 skip,
                 pages,
@@ -59,6 +62,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 pkru,
                 max_section,
                 room,
+                as_many,
                 clip,
             },
         )
@@ -88,6 +92,7 @@ impl Ask {
             pin: self.pin,
             max_section: self.max_section,
             room: self.room,
+            as_many: self.as_many,
         }
     }
 }

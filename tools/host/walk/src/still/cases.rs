@@ -54,6 +54,7 @@ fn request(pages: usize) -> Request {
         pin: true,
         max_section: 512,
         room: isize::MAX,
+        as_many: false,
     }
 }
 
