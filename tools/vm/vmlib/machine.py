@@ -38,6 +38,15 @@ EMULATED = {"x86_64": PC, "i386": PC, "ppc64le": []}
 RANDOM_ADDRESSES = ("x86_64", "i386")
 
 
+# QEMU has the 32 protection keys of a hash table, but its device tree does not
+# say so: the firmware adds it to each processor's node before it starts the kernel.
+STORAGE_KEYS = (
+    's" /cpus" find-device get-node child begin dup while dup set-node '
+    'd# 32 encode-int 0 encode-int encode+ s" ibm,processor-storage-keys" property '
+    'peer repeat drop device-end')
+FIRMWARE = {"ppc64le": ["-prom-env", "use-nvramrc?=true", "-prom-env", f"nvramrc=: keys {STORAGE_KEYS} ; keys"]}
+
+
 def kernel_arguments(arch, options, accel):
     facts = ARCHITECTURES[arch]
     words = [f"console={facts['console']}"]
@@ -160,6 +169,7 @@ def command_line(artifacts, options, accel, memory, initramfs, ports):
     words += accel_words(accel, options, qemu_version(words[0]))
     words += ["-smp", str(options.smp), "-m", str(whole_pieces(artifacts.arch, memory))]
     words += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+    words += FIRMWARE.get(artifacts.arch, [])
     words += ["-kernel", artifacts["kernel"], "-initrd", f"/proc/self/fd/{initramfs}",
               "-append", kernel_arguments(artifacts.arch, options, accel)]
     words += ["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
