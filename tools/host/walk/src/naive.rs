@@ -4,7 +4,7 @@
 //! remembered, nothing batched. Its rules are those of `gup_fast_pgd_range()` and all below it in
 //! `mm/gup.c`; where that returns 0, the reason is named as `refusal.rs` describes it.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::format::{Level, Pfn, PhysAddr};
 use crate::memory::Memory;
 use crate::refusal::Refusal;

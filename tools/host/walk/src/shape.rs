@@ -2,7 +2,7 @@
 
 //! The shapes of page tables that the tests make: what differs between them, but for the format.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::format::x86_64::X86_64;
 use crate::format::x86_pae::X86Pae;
 use crate::format::{Geometry, Level, PhysAddr};

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The C functions that GUP-fast asks about entries, transcribed from
-//! `arch/x86/include/asm/pgtable.h`, `pgtable_types.h`, `pgtable-invert.h` and `pkru.h`.
-//!
-//! One function here is the function of that name there, line by line, with the configuration of a
-//! kernel that has everything. Nothing is shared with the format under test, not even constants.
+//! x86: `arch/x86/include/asm/pgtable.h`, `pgtable_types.h`, `pgtable-invert.h` and `pkru.h`.
 
 pub(crate) const _PAGE_PRESENT: u64 = 1 << 0;
 pub(crate) const _PAGE_RW: u64 = 1 << 1;

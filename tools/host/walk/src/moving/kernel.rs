@@ -8,7 +8,7 @@
 
 use super::oracle::Oracle;
 use super::stage::Stage;
-use crate::c::*;
+use crate::c::x86::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn, PhysAddr};
 use crate::naive::{self, Mapped};

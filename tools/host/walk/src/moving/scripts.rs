@@ -3,7 +3,7 @@
 //! What the kernel does to user memory, as sequences of steps.
 
 use super::kernel::Step;
-use crate::c::*;
+use crate::c::x86::*;
 use crate::format::Level;
 
 /// One thing that the kernel does, to page `page` or to the tables above it.

@@ -2,7 +2,7 @@
 
 //! Small address spaces to be changed: a few pages around a border between two tables.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::shape::{Shape, FOUR_GIB};

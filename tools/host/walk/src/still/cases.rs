@@ -4,7 +4,7 @@
 
 use super::compare;
 use super::space::{Memory, Piece, Space};
-use crate::c::*;
+use crate::c::x86::*;
 use crate::folios::Kind;
 use crate::refusal::Refusal;
 use crate::shape::Shape;

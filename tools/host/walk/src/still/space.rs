@@ -2,7 +2,7 @@
 
 //! Random address spaces: pieces of all kinds, one behind the other.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::refusal::Refusal;

@@ -3,7 +3,7 @@
 //! What the kernel does to single entries, and to the folios that they map.
 
 use super::Kernel;
-use crate::c::*;
+use crate::c::x86::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::naive::Mapped;

@@ -3,7 +3,7 @@
 //! What the kernel does to tables: collapse, split, move, share, free.
 
 use super::{Kernel, Taken, FRAME};
-use crate::c::*;
+use crate::c::x86::*;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn, PhysAddr};
 use crate::world::World;
