@@ -24,6 +24,11 @@ pub(crate) mod ppc64_hash;
 )]
 pub(crate) mod ppc64_radix;
 #[cfg_attr(
+    not(CONFIG_X86),
+    allow(dead_code, reason = "compiled everywhere, native on one")
+)]
+pub(crate) mod x86;
+#[cfg_attr(
     not(CONFIG_X86_64),
     allow(dead_code, reason = "compiled everywhere, native on one")
 )]

@@ -5,27 +5,12 @@
 //! C headers: [`arch/x86/include/asm/pgtable_types.h`](srctree/arch/x86/include/asm/pgtable_types.h),
 //! [`arch/x86/include/asm/pgtable.h`](srctree/arch/x86/include/asm/pgtable.h)
 
+use super::x86::{
+    self, ACCESSED, DIRTY, PAGE_SHIFT, PRESENT, PSE, RW, SOFT_DIRTY, SPECIAL, TABLE, USER,
+};
 use super::{Access, Entry, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::refusal::Refusal;
 
-/// `_PAGE_PRESENT`: the CPU may use the entry.
-pub(crate) const PRESENT: u64 = 1 << 0;
-/// `_PAGE_RW`.
-pub(crate) const RW: u64 = 1 << 1;
-/// `_PAGE_USER`.
-pub(crate) const USER: u64 = 1 << 2;
-/// `_PAGE_ACCESSED`, which the CPU sets at any time.
-pub(crate) const ACCESSED: u64 = 1 << 5;
-/// `_PAGE_DIRTY`, which the CPU sets at any time.
-pub(crate) const DIRTY: u64 = 1 << 6;
-/// `_PAGE_PSE`: a leaf above the level of the pages.
-pub(crate) const PSE: u64 = 1 << 7;
-/// `_PAGE_PROTNONE`, which is `_PAGE_GLOBAL` where the entry is not present.
-pub(crate) const PROTNONE: u64 = 1 << 8;
-/// `_PAGE_SPECIAL`: no `struct page`, or none that may be looked at.
-pub(crate) const SPECIAL: u64 = 1 << 9;
-/// `_PAGE_SOFT_DIRTY`.
-pub(crate) const SOFT_DIRTY: u64 = 1 << 11;
 /// `_PAGE_SAVED_DIRTY`.
 pub(crate) const SAVED_DIRTY: u64 = 1 << 58;
 /// `_PAGE_PKEY_BIT0` and the three above it.
@@ -33,7 +18,6 @@ pub(crate) const PKEY_SHIFT: u32 = 59;
 /// `_PAGE_PKEY_MASK`.
 pub(crate) const PKEY: u64 = 0xf << PKEY_SHIFT;
 
-const PAGE_SHIFT: u8 = 12;
 const INDEX_BITS: u8 = 9;
 
 /// Bits that may differ between the entries of two pages which are got in the same way.
@@ -105,18 +89,12 @@ impl Format for X86_64 {
     fn entry(raw: u64, level: Level, geometry: &Geometry) -> Entry {
         // An entry of user space that points to a table always has all three: `_PAGE_TABLE`. A
         // not-present entry may have any of the other bits, so it comes first.
-        const TABLE: u64 = PRESENT | RW | USER;
 
         if raw & (TABLE | PSE) == TABLE {
             return Entry::Table(raw & geometry.frame_mask());
         }
         if raw & PRESENT == 0 {
-            // A PROT_NONE leaf, or one that is being split, for which PSE alone is left.
-            return Entry::Refused(if raw & PROTNONE != 0 {
-                Refusal::ProtNone
-            } else {
-                Refusal::Absent
-            });
+            return Entry::Refused(x86::not_present(raw));
         }
         if raw & PSE != 0 && level <= Level::PUD {
             return Entry::Leaf;
@@ -136,11 +114,7 @@ impl Format for X86_64 {
     #[cold]
     fn refusal(raw: u64, rights: Rights) -> Refusal {
         if raw & PRESENT == 0 {
-            if raw & PROTNONE != 0 {
-                Refusal::ProtNone
-            } else {
-                Refusal::Absent
-            }
+            x86::not_present(raw)
         } else if raw & rights.need != rights.need {
             Refusal::Permission
         } else if !rights.key_allows(raw) {
@@ -152,14 +126,7 @@ impl Format for X86_64 {
 
     #[inline(always)]
     fn pfn(raw: u64, level: Level, geometry: &Geometry) -> Pfn {
-        let frame = raw & geometry.frame_mask();
-        // The low bits of the address of a huge page are zero, except for _PAGE_PAT_LARGE.
-        let low = if level == Level::PTE {
-            0
-        } else {
-            geometry.size(level) as u64 - 1
-        };
-        ((frame & !low) >> PAGE_SHIFT) as Pfn
+        x86::pfn(raw, level, geometry)
     }
 
     #[inline(always)]
@@ -176,6 +143,6 @@ impl Format for X86_64 {
 
     #[inline(always)]
     fn follows(prev: u64, next: u64, _geometry: &Geometry) -> bool {
-        (prev.wrapping_add(1 << PAGE_SHIFT) ^ next) & !INSIGNIFICANT == 0
+        x86::follows(prev, next, INSIGNIFICANT)
     }
 }

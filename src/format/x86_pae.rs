@@ -8,33 +8,16 @@
 //! What C calls the PGD, with its four entries, is the level of the PUD here: P4D and PUD are
 //! folded into it, and `pud_t` is the type by which C reads and writes it.
 
+use super::x86::{
+    self, ACCESSED, DIRTY, PAGE_SHIFT, PRESENT, PSE, RW, SOFT_DIRTY, SPECIAL, TABLE, USER,
+};
 use super::{Access, Entry, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::refusal::Refusal;
 
-/// `_PAGE_PRESENT`: the CPU may use the entry.
-pub(crate) const PRESENT: u64 = 1 << 0;
-/// `_PAGE_RW`.
-pub(crate) const RW: u64 = 1 << 1;
-/// `_PAGE_USER`.
-pub(crate) const USER: u64 = 1 << 2;
-/// `_PAGE_ACCESSED`, which the CPU sets at any time.
-pub(crate) const ACCESSED: u64 = 1 << 5;
-/// `_PAGE_DIRTY`, which the CPU sets at any time.
-pub(crate) const DIRTY: u64 = 1 << 6;
-/// `_PAGE_PSE`: a leaf of 2 MiB, in an entry of the PMD.
-pub(crate) const PSE: u64 = 1 << 7;
-/// `_PAGE_PROTNONE`, which is `_PAGE_GLOBAL` where the entry is not present.
-pub(crate) const PROTNONE: u64 = 1 << 8;
-/// `_PAGE_SPECIAL`: no `struct page`, or none that may be looked at.
-pub(crate) const SPECIAL: u64 = 1 << 9;
 /// `_PAGE_SAVED_DIRTY`, at the place that `_PAGE_UFFD` has on x86_64.
 pub(crate) const SAVED_DIRTY: u64 = 1 << 10;
-/// `_PAGE_SOFT_DIRTY`.
-pub(crate) const SOFT_DIRTY: u64 = 1 << 11;
 /// `_PAGE_NX`, all that the high half of an entry has besides the address.
 pub(crate) const NX: u64 = 1 << 63;
-
-const PAGE_SHIFT: u8 = 12;
 
 /// Bits that hold an address, or are reserved. There are no protection keys, and no software bits
 /// above the address.
@@ -131,7 +114,6 @@ impl Format for X86Pae {
     fn entry(raw: u64, level: Level, geometry: &Geometry) -> Entry {
         // An entry of user space that points to a table of pages has all of `_PAGE_TABLE`. In the
         // topmost table, all but PRESENT and the address is reserved, see pud_populate().
-        const TABLE: u64 = PRESENT | RW | USER;
         let reserved = ADDRESS & !geometry.frame_mask();
         let flags = raw & (TABLE | PSE | NX | reserved);
         let table = if level == Level::PMD { TABLE } else { PRESENT };
@@ -140,12 +122,7 @@ impl Format for X86Pae {
             return Entry::Table(raw & geometry.frame_mask());
         }
         if raw & PRESENT == 0 {
-            // A PROT_NONE leaf, or one that is being split, for which PSE alone is left.
-            return Entry::Refused(if raw & PROTNONE != 0 {
-                Refusal::ProtNone
-            } else {
-                Refusal::Absent
-            });
+            return Entry::Refused(x86::not_present(raw));
         }
         if raw & PSE != 0 && level == Level::PMD {
             return Entry::Leaf;
@@ -161,11 +138,7 @@ impl Format for X86Pae {
     #[cold]
     fn refusal(raw: u64, rights: Rights) -> Refusal {
         if raw & PRESENT == 0 {
-            if raw & PROTNONE != 0 {
-                Refusal::ProtNone
-            } else {
-                Refusal::Absent
-            }
+            x86::not_present(raw)
         } else if raw & rights.need != rights.need {
             Refusal::Permission
         } else if raw & SPECIAL != 0 {
@@ -177,14 +150,7 @@ impl Format for X86Pae {
 
     #[inline(always)]
     fn pfn(raw: u64, level: Level, geometry: &Geometry) -> Pfn {
-        let frame = raw & geometry.frame_mask();
-        // The low bits of the address of a huge page are zero, except for _PAGE_PAT_LARGE.
-        let low = if level == Level::PTE {
-            0
-        } else {
-            geometry.size(level) as u64 - 1
-        };
-        ((frame & !low) >> PAGE_SHIFT) as Pfn
+        x86::pfn(raw, level, geometry)
     }
 
     #[inline(always)]
@@ -200,6 +166,6 @@ impl Format for X86Pae {
     #[inline(always)]
     fn follows(prev: u64, next: u64, _geometry: &Geometry) -> bool {
         // The sum carries into the high half where memory crosses a border of 4 GiB.
-        (prev.wrapping_add(1 << PAGE_SHIFT) ^ next) & !INSIGNIFICANT == 0
+        x86::follows(prev, next, INSIGNIFICANT)
     }
 }
