@@ -125,11 +125,6 @@ impl Machine {
         self.pte_flags(pte) & _PAGE_RW != 0 || self.pte_shstk(pte)
     }
 
-    /// Whether a leaf maps its page for writing, not counting shadow stacks.
-    pub(crate) fn writable(entry: u64) -> bool {
-        entry & _PAGE_RW != 0
-    }
-
     fn protnone_mask(&self, val: u64) -> u64 {
         // __pte_needs_invert()
         if val != 0 && val & _PAGE_PRESENT == 0 {

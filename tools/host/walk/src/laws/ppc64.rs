@@ -4,7 +4,7 @@
 //! combinations of the flags.
 
 use crate::c::ppc64::*;
-use crate::format::ppc64::{Keys, Rights};
+use crate::format::ppc64::Rights;
 use crate::format::ppc64_hash::Ppc64Hash;
 use crate::format::ppc64_radix::Ppc64Radix;
 use crate::format::{Access, Entry, Format, Geometry, Level, Slot};
@@ -52,18 +52,8 @@ const AMRS: [u64; 4] = [
 ];
 
 /// The C itself says what the keys allow, as in the kernel.
-#[derive(Clone, Copy)]
-struct KeysOf(Machine);
-
-impl Keys for KeysOf {
-    fn allow(self, raw: u64, access: Access) -> bool {
-        self.0
-            .arch_pte_access_permitted(raw, access == Access::Write)
-    }
-}
-
-type Radix = Ppc64Radix<KeysOf>;
-type Hash = Ppc64Hash<KeysOf>;
+type Radix = Ppc64Radix<Machine>;
+type Hash = Ppc64Hash<Machine>;
 
 /// Both MMUs with both sizes of pages, and all registers of keys.
 fn machines() -> impl Iterator<Item = Machine> {
@@ -93,14 +83,14 @@ fn all_of(flags: &[u64]) -> impl Iterator<Item = u64> + '_ {
 struct Ops {
     load: fn(u64) -> u64,
     entry: fn(u64, Level, &Geometry) -> Entry,
-    permitted: fn(u64, Rights<KeysOf>) -> bool,
-    refusal: fn(u64, Rights<KeysOf>) -> Refusal,
+    permitted: fn(u64, Rights<Machine>) -> bool,
+    refusal: fn(u64, Rights<Machine>) -> Refusal,
     pfn: fn(u64, Level, &Geometry) -> usize,
     writable: fn(u64) -> bool,
     follows: fn(u64, u64, &Geometry) -> bool,
 }
 
-fn ops_of<F: Format<Raw = u64, Rights = Rights<KeysOf>>>() -> Ops {
+fn ops_of<F: Format<Raw = u64, Rights = Rights<Machine>>>() -> Ops {
     Ops {
         load: |word| F::load(Word(word)),
         entry: F::entry,
@@ -143,10 +133,10 @@ impl Slot for Word {
 }
 
 /// Calls `check` with all machines, entries and ways to access.
-fn for_all(mut check: impl FnMut(Machine, &Ops, u64, bool, Rights<KeysOf>)) {
+fn for_all(mut check: impl FnMut(Machine, &Ops, u64, bool, Rights<Machine>)) {
     for c in machines() {
         let (geometry, ops) = (geometry(c), ops(c));
-        let rights = [Access::Read, Access::Write].map(|a| Rights::new(a, KeysOf(c), &geometry));
+        let rights = [Access::Read, Access::Write].map(|a| Rights::new(a, c, &geometry));
         for raw in all_of(&FLAGS) {
             for (write, rights) in [false, true].into_iter().zip(rights) {
                 check(c, &ops, raw | FRAMES[1], write, rights);
@@ -190,8 +180,7 @@ fn refusals_name_the_first_reason() {
         if (ops.permitted)(raw, rights) {
             return;
         }
-        let permissions =
-            c.pte_user(raw) && c.pte_read(raw) && (!write || c.pte_write(raw));
+        let permissions = c.pte_user(raw) && c.pte_read(raw) && (!write || c.pte_write(raw));
         let expected = if raw & _PAGE_PRESENT == 0 || raw & _PAGE_PTE == 0 {
             Refusal::Absent
         } else if c.pte_protnone(raw) {
@@ -238,7 +227,11 @@ fn upper_entry_is_read_as_in_c(
     // Behind the entries, hash with pages of 64K has words of another kind: C asks for the
     // alignment of both.
     let misaligned = raw & ((8 << c.index_sizes()[number - 1]) - 1) != 0;
-    let bad = if c.radix { c.bad(raw, number) } else { misaligned };
+    let bad = if c.radix {
+        c.bad(raw, number)
+    } else {
+        misaligned
+    };
 
     match entry {
         Entry::Table(at) => {
@@ -307,7 +300,7 @@ fn what_is_serializing_is_absent() {
 fn swap_entries_are_absent() {
     for c in machines() {
         let (geometry, ops) = (geometry(c), ops(c));
-        let rights = Rights::new(Access::Read, KeysOf(c), &geometry);
+        let rights = Rights::new(Access::Read, c, &geometry);
         for offset in [0, 1, 0x1234, c.pte_rpn_mask() >> c.page_shift] {
             for kind in 0..32 {
                 // __swp_entry_to_pte(__swp_entry()), possibly exclusive.
@@ -351,7 +344,7 @@ fn what_follows_is_permitted_alike_and_lies_behind() {
     let base: Vec<u64> = FLAGS.into_iter().filter(|f| f & 0xfff0 == 0).collect();
     for c in machines().filter(|c| c.amr == 0 || c.amr == AMRS[3]) {
         let (geometry, ops) = (geometry(c), ops(c));
-        let rights = [Access::Read, Access::Write].map(|a| Rights::new(a, KeysOf(c), &geometry));
+        let rights = [Access::Read, Access::Write].map(|a| Rights::new(a, c, &geometry));
         let flags = FLAGS.into_iter().chain([_RPAGE_RPN41, _RPAGE_RPN42]);
         let flags: Vec<u64> = flags.filter(|f| f & c.pte_rpn_mask() == 0).collect();
         let changes = (0..flags.len()).flat_map(|i| (0..=i).map(move |j| (i, j)));
@@ -434,7 +427,11 @@ fn geometry_is_that_of_the_machine() {
             page_shift,
             amr: 0,
         };
-        (c.shift(1), c.shift(2), c.shift(3) + u32::from(c.index_sizes()[3]))
+        (
+            c.shift(1),
+            c.shift(2),
+            c.shift(3) + u32::from(c.index_sizes()[3]),
+        )
     };
     assert_eq!(leaves(true, 16), (21, 30, 52));
     assert_eq!(leaves(true, 12), (21, 30, 52));
