@@ -11,9 +11,10 @@ use crate::tables::CurrentTables;
 use crate::walk::Tally;
 use core::ptr::NonNull;
 use kernel::bindings;
+use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 
 /// Gets the pages of `request` from its start to the first one that the walk refuses, writes them
-/// to `pages`, counts them for `site` and returns what it did. The pages belong to the caller.
+/// to `pages`, counts them for `site` and returns their number. The pages belong to the caller.
 ///
 /// Context: any, NMI included, in the context of the task whose pages are asked for. Does not
 /// sleep. With `FOLL_PIN`, `mm_set_has_pinned_flag()` must have been called before.
@@ -21,29 +22,76 @@ use kernel::bindings;
 /// # Safety
 ///
 /// `pages` must be valid for writing as many pointers as the request has pages.
-#[inline(never)]
-pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u32) -> Tally {
-    let (tally, requested) = match (native::get(), NonNull::new(ffi::current_mm())) {
-        (Some(native), Some(mm)) => (
-            // SAFETY: This is the mm of current; and by the precondition.
-            unsafe { in_mm(native, mm, request, pages) },
-            request.nr_pages(native.geometry.page_shift()),
-        ),
-        // A kernel thread has no user pages.
-        _ => (refused(Refusal::Absent), 1),
-    };
+#[inline(always)]
+pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u32) -> usize {
+    // SAFETY: By the precondition.
+    unsafe {
+        if request.nr_pages(PAGE_SHIFT as u8) == 1 {
+            one(request.start(), request.flags(), pages, site)
+        } else {
+            many(request, pages, site)
+        }
+    }
+}
 
-    ffi::count(site, request.flags(), requested, &tally);
+/// A function of its own: what a request of one page needs fits into the registers.
+///
+/// # Safety
+///
+/// As for [`lockless`].
+#[inline(never)]
+unsafe fn one(start: usize, flags: Flags, pages: *mut *mut page, site: u32) -> usize {
+    let request = Request::checked(start, start.wrapping_add(PAGE_SIZE), flags);
+
+    // SAFETY: By the precondition.
+    let tally = unsafe { in_current::<true>(&request, pages) };
+    if tally.pages == 1 {
+        ffi::count_one(site, flags);
+    } else {
+        ffi::count(site, flags, 1, &tally);
+    }
     #[cfg(CONFIG_FAST_GUP_TEST)]
     crate::device::observe::walked(pages, &tally);
-    tally
+    tally.pages
 }
 
 /// # Safety
 ///
-/// `mm` must be `current->mm`; `pages` as for [`lockless`].
+/// As for [`lockless`].
+#[inline(never)]
+unsafe fn many(request: &Request, pages: *mut *mut page, site: u32) -> usize {
+    // SAFETY: By the precondition.
+    let tally = unsafe { in_current::<false>(request, pages) };
+
+    ffi::count(
+        site,
+        request.flags(),
+        request.nr_pages(PAGE_SHIFT as u8),
+        &tally,
+    );
+    #[cfg(CONFIG_FAST_GUP_TEST)]
+    crate::device::observe::walked(pages, &tally);
+    tally.pages
+}
+
+/// # Safety
+///
+/// As for [`lockless`]; if `ONE`, the request must be for one page.
 #[inline(always)]
-unsafe fn in_mm(
+unsafe fn in_current<const ONE: bool>(request: &Request, pages: *mut *mut page) -> Tally {
+    match (native::get(), NonNull::new(ffi::current_mm())) {
+        // SAFETY: This is the mm of current; and by the precondition.
+        (Some(native), Some(mm)) => unsafe { in_mm::<ONE>(native, mm, request, pages) },
+        // A kernel thread has no user pages.
+        _ => refused(Refusal::Absent),
+    }
+}
+
+/// # Safety
+///
+/// `mm` must be `current->mm`; the others as for [`in_current`].
+#[inline(always)]
+unsafe fn in_mm<const ONE: bool>(
     native: &Native,
     mm: NonNull<mm_struct>,
     request: &Request,
@@ -59,7 +107,7 @@ unsafe fn in_mm(
     if !flags.contains(Flags::PIN) {
         // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
         let mut array = unsafe { PageArray::<false>::new(pages, flags, &mut room) };
-        let tally = native.walk(&tables, &mut array, request);
+        let tally = native.walk::<ONE, _, _>(&tables, &mut array, request);
 
         array.hand_over();
         return tally;
@@ -74,7 +122,7 @@ unsafe fn in_mm(
     }
     // SAFETY: As above.
     let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
-    let mut tally = native.walk(&tables, &mut array, request);
+    let mut tally = native.walk::<ONE, _, _>(&tables, &mut array, request);
     // SAFETY: `mm` is the mm of current.
     if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {
         array.give_back();

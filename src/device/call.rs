@@ -133,8 +133,12 @@ fn run(
         let ret = unsafe { get(site, addr, nr_int, flags, pages) };
         Ok((ret as isize, observed.end()))
     };
-    // SAFETY: See above.
-    let own = |kind| Ok(unsafe { gup::get(addr, nr, flags, kind, pages) });
+    let own = |kind| {
+        let observed = observe::begin(pages)?;
+        // SAFETY: See above.
+        let ret = unsafe { gup::get(addr, nr, flags, kind, pages) };
+        Ok((ret, observed.end()))
+    };
 
     match entry {
         Entry::Get => own(Flags::GET),

@@ -27,12 +27,14 @@ struct Ask {
     keys: u64,
     max_section: usize,
     room: isize,
+    as_many: bool,
     /// Ends with the last piece.
     clip: bool,
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let pages = prop_oneof![4 => 1usize..20, 6 => 20usize..3000, 1 => 3000usize..40_000];
+    let pages =
+        prop_oneof![1 => Just(1), 4 => 1usize..20, 6 => 20usize..3000, 1 => 3000usize..40_000];
     // The last is the default of Linux, on x86 and on ppc64: all but key 0 are forbidden.
     let keys = prop_oneof![
         4 => Just(0),
@@ -51,10 +53,11 @@ fn ask() -> impl Strategy<Value = Ask> {
         keys,
         max_section,
         room,
+        any::<bool>(),
         prop::bool::weighted(0.8),
     )
         .prop_map(
-            |((piece, skip), pages, (write, pin), keys, max_section, room, clip)| Ask {
+            |((piece, skip), pages, (write, pin), keys, max_section, room, as_many, clip)| Ask {
                 piece,
                 skip,
                 pages,
@@ -63,6 +66,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 keys,
                 max_section,
                 room,
+                as_many,
                 clip,
             },
         )
@@ -89,6 +93,7 @@ impl Ask {
             pin: self.pin,
             max_section: self.max_section,
             room: self.room,
+            as_many: self.as_many,
         }
     }
 }

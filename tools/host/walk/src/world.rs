@@ -81,6 +81,8 @@ pub(crate) struct Request {
     pub(crate) max_section: usize,
     /// Runs that are received in a section before the walk must end it.
     pub(crate) room: isize,
+    /// Walks a range of one page as if it had many.
+    pub(crate) as_many: bool,
 }
 
 impl Request {
@@ -178,7 +180,12 @@ impl World {
             grabs: 0,
             room: request.room,
         };
-        let tally = walk::walk(&&watched, &mut taker, &range);
+        let one_page = (range.end - range.start).wrapping_shr(F::page_shift(&geometry)) == 1;
+        let tally = if one_page && !request.as_many {
+            walk::one(&&watched, &mut taker, &range)
+        } else {
+            walk::walk(&&watched, &mut taker, &range)
+        };
         assert!(!self.memory.borrow().in_section());
         Outcome {
             tally,

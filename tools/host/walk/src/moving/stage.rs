@@ -28,6 +28,8 @@ pub(super) struct Stage {
     /// Somebody else has the pages whose addresses are the lower halves of those that are mapped
     /// here, with PAE.
     pub(super) others_below: bool,
+    /// A single page is walked like many.
+    pub(super) as_many: bool,
 }
 
 impl Stage {
@@ -48,6 +50,7 @@ impl Stage {
             pin: self.pin,
             max_section: self.max_section,
             room: isize::MAX,
+            as_many: self.as_many,
         }
     }
 

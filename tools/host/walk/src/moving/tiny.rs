@@ -25,6 +25,7 @@ const TINY: Stage = Stage {
     pin: true,
     max_section: 512,
     others_below: false,
+    as_many: false,
 };
 
 /// Calls `try_one` with all ways to make the steps in their order, each in front of one of the
@@ -43,7 +44,22 @@ fn all_schedules(steps: &[Step], events: usize, try_one: &mut impl FnMut(Vec<(us
     }
 }
 
+/// A page by itself is walked in both ways.
+fn ways(stage: Stage) -> impl Iterator<Item = Stage> {
+    let ways = if stage.pages == 1 {
+        &[true, false][..]
+    } else {
+        &[true]
+    };
+
+    ways.iter().map(move |&as_many| Stage { as_many, ..stage })
+}
+
 fn one_script(stage: Stage) -> usize {
+    ways(stage).map(one_script_in_one_way).sum()
+}
+
+fn one_script_in_one_way(stage: Stage) -> usize {
     let events = run(stage, Vec::new());
     let mut runs = 0;
     for script in Script::ALL {
@@ -58,6 +74,10 @@ fn one_script(stage: Stage) -> usize {
 }
 
 fn two_scripts(stage: Stage) {
+    ways(stage).for_each(two_scripts_in_one_way);
+}
+
+fn two_scripts_in_one_way(stage: Stage) {
     let events = run(stage, Vec::new());
     for first in Script::ALL {
         for second in Script::ALL {

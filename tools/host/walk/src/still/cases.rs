@@ -52,6 +52,7 @@ fn request(shape: Shape, pages: usize) -> Request {
         pin: true,
         max_section: 512,
         room: isize::MAX,
+        as_many: false,
     }
 }
 
