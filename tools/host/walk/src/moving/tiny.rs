@@ -254,3 +254,39 @@ fn an_exchange_of_pae_and_another_script() {
         }
     }
 }
+
+/// The same on ppc64, where tables have other sizes, and entries that are invalid for a moment.
+#[test]
+fn one_page_of_ppc64_and_one_script() {
+    for shape in Shape::PPC64 {
+        for stage in stages(1) {
+            one_script(Stage { shape, ..stage });
+        }
+    }
+}
+
+/// Two pages in two tables. With pages of 64K, radix has tables of 256 bytes.
+#[test]
+fn two_pages_of_ppc64_and_one_script() {
+    for shape in [Shape::Radix64K, Shape::Hash64K] {
+        for stage in stages(2) {
+            one_script(Stage {
+                shape,
+                before_border: 1,
+                order: 0,
+                ..stage
+            });
+        }
+    }
+}
+
+#[test]
+fn one_page_of_ppc64_and_two_scripts() {
+    for (shape, level) in [(Shape::Radix64K, 1), (Shape::Hash64K, 0)] {
+        two_scripts(Stage {
+            shape,
+            level,
+            ..TINY
+        });
+    }
+}
