@@ -36,7 +36,10 @@ help:
 	@echo 'Variables (now):'
 	@echo '  ARCH=$(ARCH)  the guest of kernel, module, bench, shell, artifacts, rust-analyzer'
 	@echo '  ARCHES="$(ARCHES)"  the guests of test'
-	@echo '  FLAVOUR=$(FLAVOUR)  release or debug (KASAN, lockdep, page table checks)'
+	@echo '  FLAVOUR=$(FLAVOUR)  release or debug (KASAN, lockdep, page table checks),'
+	@echo '                   or for ppc64le 4k (base pages of 4 KiB)'
+	@echo '  CPU=$(CPU)  the processor of shell; on ppc64le, power9 has radix trees and'
+	@echo '        power8 the hashed page table'
 	@echo '  KSRC=$(KSRC)  your kernel source: a tree, a git checkout or a tarball'
 	@echo '  ACCEL=$(ACCEL)  auto, kvm or tcg'
 	@echo '  JOBS=$(JOBS)  compilers at once (default: one for each processor)'
@@ -65,7 +68,7 @@ check:
 
 shell:
 	@$(PREPARE) --arch $(ARCH) --quiet
-	@tools/vm/run --arch $(ARCH) --flavour $(FLAVOUR) --interactive
+	@tools/vm/run --arch $(ARCH) --flavour $(FLAVOUR) $(addprefix --cpu ,$(CPU)) --interactive
 
 artifacts:
 	@$(PREPARE) --arch $(ARCH) --quiet --print

@@ -44,6 +44,7 @@ pub(crate) struct Counters {
 
 extern "C" {
     fn fast_gup_count(site: u32, pin: bool, fast_only: bool, requested: usize, tally: *const Tally);
+    fn fast_gup_count_one(site: u32, pin: bool);
     fn fast_gup_sum(counters: *mut Counters);
     #[allow(improper_ctypes, reason = "struct page has the layout of C")]
     fn fast_gup_mark_dirty(page: *mut page);
@@ -60,6 +61,15 @@ pub(crate) fn count(site: u32, flags: Flags, requested: usize, tally: &Tally) {
 
     // SAFETY: The function reads `tally` during the call; `site` is checked by it.
     unsafe { fast_gup_count(site, pin, fast_only, requested, tally) }
+}
+
+/// The same for a call that got one page, as it was asked to.
+///
+/// Context: any.
+#[inline(always)]
+pub(crate) fn count_one(site: u32, flags: Flags) {
+    // SAFETY: There is no precondition; `site` is checked by the function.
+    unsafe { fast_gup_count_one(site, flags.contains(Flags::PIN)) }
 }
 
 /// Marks the folio of a page dirty, unless it is.
@@ -135,13 +145,9 @@ pub(crate) fn table_index_bits() -> [u8; 4] {
 ///
 /// Context: that of the thread.
 #[cfg(CONFIG_PPC_BOOK3S_64)]
-#[cfg_attr(not(CONFIG_PPC_MEM_KEYS), allow(unused_variables))]
 pub(crate) fn pte_allowed_by_key(pte: u64, write: bool) -> bool {
-    #[cfg(CONFIG_PPC_MEM_KEYS)]
     // SAFETY: There is no precondition.
-    return unsafe { bindings::arch_pte_access_permitted(pte, write, false) };
-    #[cfg(not(CONFIG_PPC_MEM_KEYS))]
-    true
+    unsafe { bindings::arch_pte_access_permitted(pte, write, false) }
 }
 
 /// The physical address behind the last page that has a `struct page`.

@@ -256,6 +256,13 @@ pub(crate) trait Format: 'static {
         u32::from(geometry.page_shift())
     }
 
+    /// Index of the entry for `addr` in its table of `level`: for formats whose tables all have the
+    /// same size, one that needs no memory.
+    #[inline(always)]
+    fn index(level: Level, addr: usize, geometry: &Geometry) -> usize {
+        geometry.index(level, addr)
+    }
+
     /// Whether a leaf maps memory for writing.
     fn writable(raw: Self::Raw) -> bool;
 

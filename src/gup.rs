@@ -9,7 +9,6 @@ use crate::fallback;
 use crate::ffi::{self, page};
 use crate::lockless::lockless;
 use crate::request::{Flags, Invalid, Request};
-use crate::walk::Tally;
 use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
@@ -23,21 +22,21 @@ mod ranges;
 #[no_mangle]
 extern "C" fn fast_gup(start: usize, nr: isize, flags: u32, pages: *mut *mut page) -> isize {
     // SAFETY: The C prototype demands room for `nr` pages.
-    unsafe { get(start, nr, flags, Flags::GET, pages) }.0
+    unsafe { get(start, nr, flags, Flags::GET, pages) }
 }
 
 /// `fast_gup_only()`: references to user pages, without sleeping.
 #[no_mangle]
 extern "C" fn fast_gup_only(start: usize, nr: isize, flags: u32, pages: *mut *mut page) -> isize {
     // SAFETY: The C prototype demands room for `nr` pages.
-    unsafe { get(start, nr, flags, Flags::GET.with(Flags::FAST_ONLY), pages) }.0
+    unsafe { get(start, nr, flags, Flags::GET.with(Flags::FAST_ONLY), pages) }
 }
 
 /// `fast_gup_pin()`: pins of user pages.
 #[no_mangle]
 extern "C" fn fast_gup_pin(start: usize, nr: isize, flags: u32, pages: *mut *mut page) -> isize {
     // SAFETY: The C prototype demands room for `nr` pages.
-    unsafe { get(start, nr, flags, Flags::PIN, pages) }.0
+    unsafe { get(start, nr, flags, Flags::PIN, pages) }
 }
 
 /// `fast_gup_unpin()`: the end of what [`fast_gup_pin`] has returned.
@@ -49,7 +48,7 @@ extern "C" fn fast_gup_unpin(pages: *mut *mut page, nr: usize, _flags: u32) {
 }
 
 /// Gets what it can without a lock, and the rest with one. Returns the number of pages, or a
-/// negative errno if there are none, and what the lockless walk did.
+/// negative errno if there are none.
 ///
 /// `kind` is `GET` or `PIN`, possibly with `FAST_ONLY`.
 ///
@@ -64,7 +63,7 @@ pub(crate) unsafe fn get(
     flags: u32,
     kind: Flags,
     pages: *mut *mut page,
-) -> (isize, Tally) {
+) -> isize {
     let start = ffi::untagged_addr(addr);
     let request = match Request::new(
         start,
@@ -75,8 +74,8 @@ pub(crate) unsafe fn get(
         PAGE_SIZE,
     ) {
         Ok(Some(request)) => request,
-        Ok(None) => return (0, Tally::new()),
-        Err(invalid) => return (errno(invalid, flags), Tally::new()),
+        Ok(None) => return 0,
+        Err(invalid) => return errno(invalid, flags),
     };
 
     if kind.contains(Flags::PIN) {
@@ -84,20 +83,19 @@ pub(crate) unsafe fn get(
     }
 
     // SAFETY: By the precondition: the request has `nr_pages` pages.
-    let tally = unsafe { lockless(&request, pages, ffi::SITE_API) };
-    if kind.contains(Flags::FAST_ONLY) || tally.pages == request.nr_pages(PAGE_SHIFT as u8) {
-        return (tally.pages as isize, tally);
+    let fast = unsafe { lockless(&request, pages, ffi::SITE_API) };
+    if kind.contains(Flags::FAST_ONLY) || fast == request.nr_pages(PAGE_SHIFT as u8) {
+        return fast as isize;
     }
 
-    // SAFETY: By the precondition: the walk has filled `tally.pages` pointers, less than all.
-    let rest = unsafe { fallback::rest(&request, tally.pages, pages) };
-    let ret = match (rest, tally.pages) {
-        (Ok(nr), fast) => (fast + nr) as isize,
+    // SAFETY: By the precondition: the walk has filled `fast` pointers, less than all.
+    let rest = unsafe { fallback::rest(&request, fast, pages) };
+    match rest {
+        Ok(nr) => (fast + nr) as isize,
         // The caller must release what was got, so that an error is not an answer.
-        (Err(err), 0) => err.to_errno() as isize,
-        (Err(_), fast) => fast as isize,
-    };
-    (ret, tally)
+        Err(_) if fast > 0 => fast as isize,
+        Err(err) => err.to_errno() as isize,
+    }
 }
 
 /// Makes fork() look at pins at all; to be called before the first of them.

@@ -31,6 +31,21 @@ static_assert(FAST_GUP_REFUSED_MAX + 1 == FAST_GUP_REFUSALS);
 static DEFINE_PER_CPU(struct fast_gup_counters, fast_gup_counters);
 
 /*
+ * Calls for one page that got it, all in all a section with one entry: one
+ * number, from which fast_gup_sum() has the others.
+ */
+static DEFINE_PER_CPU(unsigned long [FAST_GUP_SITES][2], fast_gup_ones);
+
+/* As fast_gup_count(), for these. */
+void fast_gup_count_one(unsigned int site, bool pin)
+{
+	if (WARN_ON_ONCE(site >= FAST_GUP_SITES))
+		site = GUP_SITE_OTHER;
+	this_cpu_inc(fast_gup_ones[site][pin]);
+	count_vm_event(FAST_GUP);
+}
+
+/*
  * Called once per walk, in any context.  this_cpu operations are safe against
  * interrupts, and on x86 against NMIs; elsewhere an NMI may cost a count.
  */
@@ -68,6 +83,21 @@ void fast_gup_count(unsigned int site, bool pin, bool fast_only,
 		this_cpu_write(fast_gup_counters.longest_section, tally->longest_section);
 }
 
+static void add_ones(struct fast_gup_counters *sum, unsigned int site,
+		     unsigned long gets, unsigned long pins)
+{
+	unsigned long calls = gets + pins;
+
+	sum->site[site].calls += calls;
+	sum->site[site].pages += calls;
+	sum->site[site].fast_calls += calls;
+	sum->sections += calls;
+	sum->gets += gets;
+	sum->pins += pins;
+	if (calls)
+		sum->longest_section = max(sum->longest_section, 1UL);
+}
+
 /* The sums over all CPUs, which count on meanwhile. */
 void fast_gup_sum(struct fast_gup_counters *sum)
 {
@@ -78,6 +108,8 @@ void fast_gup_sum(struct fast_gup_counters *sum)
 		const struct fast_gup_counters *from = per_cpu_ptr(&fast_gup_counters, cpu);
 
 		for (site = 0; site < FAST_GUP_SITES; site++) {
+			add_ones(sum, site, per_cpu(fast_gup_ones, cpu)[site][false],
+				 per_cpu(fast_gup_ones, cpu)[site][true]);
 			sum->site[site].calls += from->site[site].calls;
 			sum->site[site].pages += from->site[site].pages;
 			sum->site[site].fast_calls += from->site[site].fast_calls;

@@ -40,6 +40,7 @@ struct fast_gup_counters {
 
 void fast_gup_count(unsigned int site, bool pin, bool fast_only,
 		    unsigned long requested, const struct fast_gup_tally *tally);
+void fast_gup_count_one(unsigned int site, bool pin);
 void fast_gup_sum(struct fast_gup_counters *sum);
 void fast_gup_mark_dirty(struct page *page);
 #ifdef CONFIG_X86_PAE

@@ -12,9 +12,10 @@ use crate::tables::CurrentTables;
 use crate::walk::{Pages, Tally};
 use core::ptr::NonNull;
 use kernel::bindings;
+use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 
 /// Gets the pages of `request` from its start to the first one that the walk refuses, writes them
-/// to `pages`, counts them for `site` and returns what it did. The pages belong to the caller.
+/// to `pages`, counts them for `site` and returns their number. The pages belong to the caller.
 ///
 /// Context: any, NMI included, in the context of the task whose pages are asked for. Does not
 /// sleep. With `FOLL_PIN`, `mm_set_has_pinned_flag()` must have been called before.
@@ -22,22 +23,37 @@ use kernel::bindings;
 /// # Safety
 ///
 /// `pages` must be valid for writing as many pointers as the request has pages.
-#[inline(never)]
-pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u32) -> Tally {
-    let (tally, requested) = match (native::get(), NonNull::new(ffi::current_mm())) {
-        (Some(native), Some(mm)) => (
-            // SAFETY: This is the mm of current; and by the precondition.
-            unsafe { in_mm(native, mm, request, pages) },
-            request.nr_pages(native.geometry.page_shift()),
-        ),
-        // A kernel thread has no user pages.
-        _ => (refused(Refusal::Absent), 1),
-    };
+#[inline(always)]
+pub(crate) unsafe fn lockless(request: &Request, pages: *mut *mut page, site: u32) -> usize {
+    // SAFETY: By the precondition.
+    unsafe {
+        if request.nr_pages(PAGE_SHIFT as u8) == 1 {
+            one(request.start(), request.flags(), pages, site)
+        } else {
+            many(request, pages, site)
+        }
+    }
+}
 
-    ffi::count(site, request.flags(), requested, &tally);
+/// A function of its own: what a request of one page needs fits into the registers.
+///
+/// # Safety
+///
+/// As for [`lockless`].
+#[inline(never)]
+unsafe fn one(start: usize, flags: Flags, pages: *mut *mut page, site: u32) -> usize {
+    let request = Request::checked(start, start.wrapping_add(PAGE_SIZE), flags);
+
+    // SAFETY: By the precondition.
+    let tally = unsafe { in_current::<true>(&request, pages) };
+    if tally.pages == 1 {
+        ffi::count_one(site, flags);
+    } else {
+        ffi::count(site, flags, 1, &tally);
+    }
     #[cfg(CONFIG_FAST_GUP_TEST)]
     crate::device::observe::walked(pages, &tally);
-    tally
+    tally.pages
 }
 
 /// Adds the pages of `request`, from its start to the first one that the walk refuses, to `list`, and
@@ -61,17 +77,49 @@ pub(crate) fn lockless_ranges<const PIN: bool>(
     list.begin();
     if PIN {
         // SAFETY: As above.
-        unsafe { pin(native, mm, &tables, list, request) }
+        unsafe { pin::<false>(native, mm, &tables, list, request) }
     } else {
-        get(native, &tables, list, request)
+        get::<false>(native, &tables, list, request)
     }
 }
 
 /// # Safety
 ///
-/// `mm` must be `current->mm`; `pages` as for [`lockless`].
+/// As for [`lockless`].
+#[inline(never)]
+unsafe fn many(request: &Request, pages: *mut *mut page, site: u32) -> usize {
+    // SAFETY: By the precondition.
+    let tally = unsafe { in_current::<false>(request, pages) };
+
+    ffi::count(
+        site,
+        request.flags(),
+        request.nr_pages(PAGE_SHIFT as u8),
+        &tally,
+    );
+    #[cfg(CONFIG_FAST_GUP_TEST)]
+    crate::device::observe::walked(pages, &tally);
+    tally.pages
+}
+
+/// # Safety
+///
+/// As for [`lockless`]; if `ONE`, the request must be for one page.
 #[inline(always)]
-unsafe fn in_mm(
+unsafe fn in_current<const ONE: bool>(request: &Request, pages: *mut *mut page) -> Tally {
+    match (native::get(), NonNull::new(ffi::current_mm())) {
+        // SAFETY: This is the mm of current; and by the precondition.
+        (Some(native), Some(mm)) => unsafe { in_mm::<ONE>(native, mm, request, pages) },
+        // A kernel thread has no user pages.
+        _ => refused(Refusal::Absent),
+    }
+}
+
+/// # Safety
+///
+/// `mm` must be `current->mm`; the others as for [`in_current`].
+#[inline(always)]
+unsafe fn in_mm<const ONE: bool>(
     native: &Native,
     mm: NonNull<mm_struct>,
     request: &Request,
@@ -88,11 +136,11 @@ unsafe fn in_mm(
         // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
         let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
         // SAFETY: By the precondition.
-        unsafe { pin(native, mm, &tables, &mut array, request) }
+        unsafe { pin::<ONE>(native, mm, &tables, &mut array, request) }
     } else {
         // SAFETY: As above.
         let mut array = unsafe { PageArray::<false>::new(pages, flags, &mut room) };
-        get(native, &tables, &mut array, request)
+        get::<ONE>(native, &tables, &mut array, request)
     }
 }
 
@@ -130,13 +178,13 @@ impl<H: Holder> Output for RangeList<H> {
 }
 
 #[inline(always)]
-fn get(
+fn get<const ONE: bool>(
     native: &Native,
     tables: &CurrentTables,
     output: &mut impl Output,
     request: &Request,
 ) -> Tally {
-    let tally = native.walk(tables, output, request);
+    let tally = native.walk::<ONE, _, _>(tables, output, request);
 
     output.hand_over();
     tally
@@ -144,9 +192,9 @@ fn get(
 
 /// # Safety
 ///
-/// `mm` must be `current->mm`.
+/// `mm` must be `current->mm`; if `ONE`, the request must be for one page.
 #[inline(always)]
-unsafe fn pin(
+unsafe fn pin<const ONE: bool>(
     native: &Native,
     mm: NonNull<mm_struct>,
     tables: &CurrentTables,
@@ -160,7 +208,7 @@ unsafe fn pin(
     if !unsafe { bindings::mm_write_protect_begin(mm.as_ptr(), &mut seq) } {
         return refused(Refusal::Fork);
     }
-    let mut tally = native.walk(tables, output, request);
+    let mut tally = native.walk::<ONE, _, _>(tables, output, request);
     // SAFETY: `mm` is the mm of current.
     if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {
         output.give_back();

@@ -8,7 +8,7 @@
 
 use crate::format::{Format, Geometry};
 use crate::request::Request;
-use crate::walk::{Pages, Range, Tables, Tally};
+use crate::walk::{self, Pages, Range, Tables, Tally};
 use kernel::prelude::*;
 use kernel::sync::SetOnce;
 
@@ -43,27 +43,40 @@ impl Native {
         self.mmu.name()
     }
 
-    /// Walks `tables`, which have the format of this machine, see [`walk()`](crate::walk::walk).
+    /// Walks `tables`, which have the format of this machine: see [`walk()`](crate::walk::walk),
+    /// or [`one()`](crate::walk::one) for a request of `ONE` page.
     ///
     /// Context: that of the thread, whose protection keys limit the access.
     #[inline(always)]
-    pub(crate) fn walk<T: Tables, P: Pages>(
+    pub(crate) fn walk<const ONE: bool, T: Tables, P: Pages>(
         &self,
         tables: &T,
         pages: &mut P,
         request: &Request,
     ) -> Tally {
-        self.mmu.walk(self, tables, pages, request)
+        self.mmu.walk::<ONE, T, P>(self, tables, pages, request)
     }
 
     #[inline(always)]
-    fn range<F: Format>(&self, request: &Request, rights: F::Rights) -> Range<'_, F> {
-        Range {
+    fn walk_as<F: Format, const ONE: bool, T: Tables, P: Pages>(
+        &self,
+        tables: &T,
+        pages: &mut P,
+        request: &Request,
+        rights: F::Rights,
+    ) -> Tally {
+        let range = Range::<F> {
             geometry: &self.geometry,
             rights,
             start: request.start(),
             end: request.end(),
             max_section: self.max_section,
+        };
+
+        if ONE {
+            walk::one(tables, pages, &range)
+        } else {
+            walk::walk(tables, pages, &range)
         }
     }
 }

@@ -53,5 +53,5 @@ unsafe extern "C" fn walk(
     let request = Request::checked(start, end, Flags::from_raw(gup_flags));
 
     // SAFETY: By the precondition.
-    unsafe { lockless(&request, pages, site) }.pages
+    unsafe { lockless(&request, pages, site) }
 }

@@ -31,10 +31,13 @@ use core::ops::ControlFlow;
 
 mod batch;
 mod huge;
+mod one;
 mod path;
 mod ptes;
 
 use path::Path;
+
+pub(crate) use one::one;
 
 /// Entries that are looked at before the references are taken and the second look begins.
 ///
@@ -204,7 +207,8 @@ impl Tally {
     }
 }
 
-/// Walks `range`, from its start to the first page that it cannot get.
+/// Walks `range`, from its start to the first page that it cannot get. [`one()`] does the same, and
+/// better, if it is a range of one page.
 #[inline(always)]
 pub(crate) fn walk<F: Format, T: Tables, P: Pages>(
     tables: &T,

@@ -11,7 +11,7 @@ use crate::native;
 use crate::request::{Flags, Request};
 use crate::walk::Tally;
 use kernel::bindings;
-use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
+use kernel::page::PAGE_SIZE;
 use kernel::prelude::*;
 use kernel::sync::Mutex;
 use kernel::uaccess::{UserPtr, UserSlice};
@@ -73,9 +73,6 @@ fn room(addr: usize, nr: isize, entry: Entry) -> Result<usize> {
     if takes_int && i32::try_from(nr).is_err() {
         return Err(ERANGE);
     }
-    if takes_int && c_cuts(addr, nr) {
-        return Err(E2BIG);
-    }
     if (0..=MOST_PAGES).contains(&nr) {
         return Ok(nr as usize);
     }
@@ -96,19 +93,6 @@ fn room(addr: usize, nr: isize, entry: Entry) -> Result<usize> {
     } else {
         Err(E2BIG)
     }
-}
-
-/// Whether mm/gup.c loses bits of the length, and goes on with what is left of it.
-///
-/// It shifts the number of pages as an `unsigned long`. On 64-bit machines, what an int can be is
-/// then whole or out of range; on 32-bit machines, 2^20 pages are none, and some negative numbers
-/// are all of user space.
-fn c_cuts(addr: usize, nr: isize) -> bool {
-    let nr = nr as usize;
-    let start = ffi::untagged_addr(addr) & !(PAGE_SIZE - 1);
-    let end = start.checked_add(nr << PAGE_SHIFT);
-
-    nr > usize::MAX >> PAGE_SHIFT && end.is_some_and(|end| end <= ffi::task_size_max())
 }
 
 /// Calls the entry, and returns its answer and what our walk did for it.
@@ -133,8 +117,12 @@ fn run(
         let ret = unsafe { get(site, addr, nr_int, flags, pages) };
         Ok((ret as isize, observed.end()))
     };
-    // SAFETY: See above.
-    let own = |kind| Ok(unsafe { gup::get(addr, nr, flags, kind, pages) });
+    let own = |kind| {
+        let observed = observe::begin(pages)?;
+        // SAFETY: See above.
+        let ret = unsafe { gup::get(addr, nr, flags, kind, pages) };
+        Ok((ret, observed.end()))
+    };
 
     match entry {
         Entry::Get => own(Flags::GET),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the walk did for one call that went through mm/gup.c.
+//! What the walk did for one call.
 //!
-//! The kernel's entry points return a number of pages and nothing else. The device wants to know
-//! how they were got, so it names the array of the call beforehand, and the walk leaves its tally
+//! The entry points return a number of pages and nothing else. The device wants to know how they
+//! were got, so it names the array of the call beforehand, and the walk leaves its tally
 //! behind when it has filled an array of that name.
 
 use crate::ffi::page;

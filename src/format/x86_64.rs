@@ -135,6 +135,13 @@ impl Format for X86_64 {
     }
 
     #[inline(always)]
+    fn index(level: Level, addr: usize, _geometry: &Geometry) -> usize {
+        let shift = u32::from(INDEX_BITS) * level.index() as u32 + u32::from(PAGE_SHIFT);
+
+        addr.wrapping_shr(shift) & ((1 << INDEX_BITS) - 1)
+    }
+
+    #[inline(always)]
     fn writable(raw: u64) -> bool {
         // C counts shadow stack pages as writable, too. Taking them for read-only asks one more
         // question, whether the page is exclusive, which a shadow stack page always answers yes.

@@ -203,7 +203,11 @@ fn fill<const PIN: bool>(
     }
 
     // What does not fit the buffer was not asked for.
-    let asked_for = if slow { wanted.max(tally.pages + 1) } else { tally.pages };
+    let asked_for = if slow {
+        wanted.max(tally.pages + 1)
+    } else {
+        tally.pages
+    };
     ffi::count(ffi::SITE_API, request.flags(), asked_for, &tally);
     (done, err)
 }

@@ -9,7 +9,7 @@ use crate::format::ppc64_hash::Ppc64Hash;
 use crate::format::ppc64_radix::Ppc64Radix;
 use crate::format::{Access, Format, Geometry};
 use crate::request::Request;
-use crate::walk::{self, Pages, Tables, Tally};
+use crate::walk::{Pages, Tables, Tally};
 use kernel::page::PAGE_SHIFT;
 
 pub(super) enum Mmu {
@@ -59,7 +59,7 @@ impl Mmu {
     }
 
     #[inline(always)]
-    pub(super) fn walk<T: Tables, P: Pages>(
+    pub(super) fn walk<const ONE: bool, T: Tables, P: Pages>(
         &self,
         native: &Native,
         tables: &T,
@@ -69,8 +69,8 @@ impl Mmu {
         let rights = Rights::new(request.flags().access(), CurrentKeys, &native.geometry);
 
         match self {
-            Self::Radix => walk::walk(tables, pages, &native.range::<Radix>(request, rights)),
-            Self::Hash => walk::walk(tables, pages, &native.range::<Hash>(request, rights)),
+            Self::Radix => native.walk_as::<Radix, ONE, T, P>(tables, pages, request, rights),
+            Self::Hash => native.walk_as::<Hash, ONE, T, P>(tables, pages, request, rights),
         }
     }
 }

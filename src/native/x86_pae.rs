@@ -7,7 +7,7 @@ use crate::ffi;
 use crate::format::x86_pae::{Rights, X86Pae};
 use crate::format::{Format, Geometry};
 use crate::request::Request;
-use crate::walk::{self, Pages, Tables, Tally};
+use crate::walk::{Pages, Tables, Tally};
 
 pub(super) struct Mmu;
 
@@ -25,7 +25,7 @@ impl Mmu {
     }
 
     #[inline(always)]
-    pub(super) fn walk<T: Tables, P: Pages>(
+    pub(super) fn walk<const ONE: bool, T: Tables, P: Pages>(
         &self,
         native: &Native,
         tables: &T,
@@ -34,6 +34,6 @@ impl Mmu {
     ) -> Tally {
         let rights = Rights::new(request.flags().access(), &native.geometry);
 
-        walk::walk(tables, pages, &native.range::<X86Pae>(request, rights))
+        native.walk_as::<X86Pae, ONE, T, P>(tables, pages, request, rights)
     }
 }

@@ -70,7 +70,7 @@ impl<F: Format, T: Table> Path<F, T> {
         while let Some(below) = path.level.below() {
             // SAFETY: By the type invariant, this is a table of `level`, and `index()` answers with
             // the number of an entry of such a table.
-            let slot = unsafe { path.table.slot(geometry.index(path.level, addr)) };
+            let slot = unsafe { path.table.slot(F::index(path.level, addr, geometry)) };
             let raw = F::load(slot);
 
             if path.level <= Level::PUD {

@@ -11,7 +11,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     #[inline(always)]
     pub(super) fn ptes<T: Table>(&mut self, path: &Path<F, T>) -> ControlFlow<Refusal> {
         let geometry = self.range.geometry;
-        let mut index = geometry.index(Level::PTE, self.addr);
+        let mut index = F::index(Level::PTE, self.addr, geometry);
         let left = geometry.entries(Level::PTE) - index;
         let mut left = left.min(self.pages_to(0)).min(self.budget);
         let (mut raws, mut runs) = (Room::new(), Room::new());

@@ -12,9 +12,12 @@ class Mutation(NamedTuple):
 
 
 WALK, PATH, BATCH = "walk.rs", "walk/path.rs", "walk/batch.rs"
-PTES, HUGE, X86 = "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
+ONE, PTES, HUGE, X86 = "walk/one.rs", "walk/ptes.rs", "walk/huge.rs", "format/x86_64.rs"
 PAE, REQUEST, GRAB, FOLIO = "format/x86_pae.rs", "request.rs", "folio/grab.rs", "folio.rs"
 RANGES, HOLDER, PACKED = "ranges.rs", "ranges/holder.rs", "packed.rs"
+
+X86_BOTH, PPC64 = "format/x86.rs", "format/ppc64.rs"
+RADIX, HASH = "format/ppc64_radix.rs", "format/ppc64_hash.rs"
 
 GRAB_PTES = """            let refused = self.grab(&mut batch, path, index, left.min(BATCH));
 
@@ -25,6 +28,60 @@ GRAB_PTES_LATE = """            self.pages.barrier_after_grab();
 """
 
 MUTATIONS = [
+    # A page by itself.
+    Mutation("one page: no second look at the entry", ONE,
+             "path.unchanged() && F::load(slot) == raw", "path.unchanged()"),
+    Mutation("one page: no second look at the parents", ONE,
+             "path.unchanged() && F::load(slot) == raw", "F::load(slot) == raw"),
+    Mutation("one page: no second look at a huge page", ONE,
+             "    if !path.unchanged() {", "    if !path.unchanged() && false {"),
+    Mutation("one page: no third look", ONE,
+             "if verdict.look_again && !unchanged() {", "if verdict.look_again && !unchanged() && false {"),
+    Mutation("one page: what is refused is not given back", ONE,
+             "    pages.put(run, 0, 1);\n", ""),
+    Mutation("one page: what is refused is not counted as wasted", ONE,
+             "    tally.wasted = 1;\n", ""),
+    Mutation("one page: no question about permission", ONE,
+             """    let raw = F::load(slot);
+    if !F::permitted(raw, range.rights) {""",
+             """    let raw = F::load(slot);
+    if false {"""),
+    Mutation("one page: no question about permission of a huge page", ONE,
+             """    range: &Range<'_, F>,
+    tally: &mut Tally,
+) -> Result<(), Refusal> {
+    if !F::permitted(raw, range.rights) {""",
+             """    range: &Range<'_, F>,
+    tally: &mut Tally,
+) -> Result<(), Refusal> {
+    if false {"""),
+    Mutation("one page: no question about the folio", ONE,
+             "    if let Some(refusal) = verdict.refusal {",
+             "    if let Some(refusal) = verdict.refusal.filter(|_| false) {"),
+    Mutation("one page: the wrong page of a huge page", ONE,
+             "let offset = range.start & (geometry.size(level) - 1);", "let offset = 0usize;"),
+    Mutation("one page: barrier before the reference", ONE,
+             """    let run = match pages.grab_single(page) {
+        Ok(run) => run,
+        Err(_) => grab_large(pages, page)?,
+    };
+
+    pages.barrier_after_grab();
+""",
+             """    pages.barrier_after_grab();
+    let run = match pages.grab_single(page) {
+        Ok(run) => run,
+        Err(_) => grab_large(pages, page)?,
+    };
+"""),
+    Mutation("one page: no barrier at a huge page", ONE,
+             """    let run = grab_large(pages, page)?;
+
+    pages.barrier_after_grab();
+""",
+             """    let run = grab_large(pages, page)?;
+"""),
+
     # The protocol: grab, barrier, look again, ask.
     Mutation("pages: no second look at the entries", PTES,
              ".take_while(|&(i, &raw)| load(path, index, i) == raw)",
@@ -141,12 +198,12 @@ MUTATIONS = [
              "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY | PKEY;"),
     Mutation("A/D bits end a run", X86,
              "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;", "SAVED_DIRTY | SOFT_DIRTY;"),
-    Mutation("same page follows itself", X86,
+    Mutation("same page follows itself", X86_BOTH,
              "prev.wrapping_add(1 << PAGE_SHIFT)", "prev"),
     Mutation("leaf taken for a table", X86,
              "raw & (TABLE | PSE) == TABLE", "raw & TABLE == TABLE"),
     Mutation("leaf where none can be", X86, "level <= Level::PUD", "level <= Level::P4D"),
-    Mutation("flags in the address of a huge page", X86,
+    Mutation("flags in the address of a huge page", X86_BOTH,
              "((frame & !low) >> PAGE_SHIFT)", "(frame >> PAGE_SHIFT)"),
     Mutation("encryption bit in the address of a table", X86,
              "Entry::Table(raw & geometry.frame_mask())",
@@ -196,27 +253,99 @@ MUTATIONS = [
     Mutation("PAE: leaf in the root", PAE, "raw & PSE != 0 && level == Level::PMD",
              "raw & PSE != 0"),
     Mutation("PAE: NX may differ within a run", PAE,
-             "!INSIGNIFICANT == 0", "!(INSIGNIFICANT | NX) == 0"),
+             "x86::follows(prev, next, INSIGNIFICANT)",
+             "x86::follows(prev, next, INSIGNIFICANT | NX)"),
     Mutation("PAE: RW may differ within a run", PAE,
              "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY;",
              "ACCESSED | DIRTY | SAVED_DIRTY | SOFT_DIRTY | RW;"),
-    Mutation("PAE: no carry into the high half", PAE,
+    Mutation("PAE: no carry into the high half", X86_BOTH,
              "(prev.wrapping_add(1 << PAGE_SHIFT) ^ next)",
              "((prev & !0xffff_ffff | u64::from((prev as u32).wrapping_add(0x1000))) ^ next)"),
-    Mutation("PAE: high half of the address ignored", PAE,
+    Mutation("PAE: high half of the address ignored", X86_BOTH,
              "let frame = raw & geometry.frame_mask()",
              "let frame = raw & 0xffff_ffff & geometry.frame_mask()"),
-    Mutation("PAE: flags in the address of a huge page", PAE,
-             "((frame & !low) >> PAGE_SHIFT)", "(frame >> PAGE_SHIFT)"),
     Mutation("PAE: addresses wider than a number of a page", PAE,
              "frame & needed & ADDRESS & PFN_LIMIT", "frame & needed & ADDRESS"),
     Mutation("PAE: root of 512 entries", PAE, "[9, 9, 2]", "[9, 9, 9]"),
+    # The formats of ppc64.
+    Mutation("ppc64: bytes in the order of the CPU", PPC64,
+             "u64::from_be(slot.read_u64())", "slot.read_u64()"),
+    Mutation("ppc64: entries read by halves", PPC64, "u64::from_be(slot.read_u64())",
+             "u64::from(slot.read_high().swap_bytes()) | u64::from(slot.read_low().swap_bytes()) << 32"),
+    Mutation("ppc64: not present permitted", PPC64, "const NEED: u64 = PRESENT | PTE | READ;",
+             "const NEED: u64 = PTE | READ;"),
+    Mutation("ppc64: what is no leaf permitted", PPC64, "const NEED: u64 = PRESENT | PTE | READ;",
+             "const NEED: u64 = PRESENT | READ;"),
+    Mutation("ppc64: PROT_NONE permitted", PPC64, "const NEED: u64 = PRESENT | PTE | READ;",
+             "const NEED: u64 = PRESENT | PTE;"),
+    Mutation("ppc64: write not distinguished", PPC64, "Access::Write => NEED | WRITE,",
+             "Access::Write => NEED,"),
+    Mutation("ppc64: kernel pages permitted", PPC64,
+             "const NEVER: u64 = PRIVILEGED | SPECIAL;", "const NEVER: u64 = SPECIAL;"),
+    Mutation("ppc64: special ignored", PPC64,
+             "const NEVER: u64 = PRIVILEGED | SPECIAL;", "const NEVER: u64 = PRIVILEGED;"),
+    Mutation("ppc64: keys ignored", PPC64,
+             "== self.need && self.keys.allow(raw, self.access)", "== self.need"),
+    Mutation("ppc64: key 0 allows everything", PPC64,
+             "if keys.allow(0, access) { need } else { !0 }", "need"),
+    Mutation("ppc64: other keys like key 0", PPC64,
+             "raw & (self.need | NEVER | self.key) == self.fast",
+             "raw & (self.need | NEVER) == self.fast"),
+    Mutation("ppc64: the keys of 64K with 4K", PPC64, "SHIFT_4K {\n PKEY_4K", "SHIFT_4K { PKEY"),
+    Mutation("ppc64: the keys of 4K with 64K", PPC64, "} else {\n PKEY\n }", "} else { PKEY_4K }"),
+    Mutation("ppc64: the key for reading is asked for writing", PPC64,
+             "self.keys.allow(raw, self.access)\n    }", "self.keys.allow(raw, Access::Read)\n    }"),
+    Mutation("ppc64: a huge page that is being split is followed", PPC64,
+             "raw & (PRESENT | PTE | reserved) == PRESENT", "raw & (PTE | reserved) & !INVALID == 0"),
+    Mutation("ppc64: a huge page that is being split is a leaf", PPC64,
+             "    if raw & PRESENT == 0 {\n        // None", "    if raw & (PRESENT | INVALID) == 0 {\n        // None"),
+    Mutation("ppc64: leaf taken for a table", PPC64,
+             "raw & (PRESENT | PTE | reserved) == PRESENT", "raw & (PRESENT | reserved & !PTE) == PRESENT"),
+    Mutation("ppc64: leaf where none can be", PPC64, "level <= Level::PUD", "level <= Level::P4D"),
+    Mutation("ppc64: flags in the address of a table", PPC64,
+             "Entry::Table(raw & TABLE_ADDRESS)", "Entry::Table(raw & !(PRESENT | PTE))"),
+    Mutation("ppc64: tables are as large as pages", PPC64,
+             "((1 << 53) - 1) & !0xff;", "((1 << 53) - 1) & !0xfff;"),
+    Mutation("ppc64: pages of 4K", PPC64,
+             "wrapping_shr(geometry.page_shift().into())", "wrapping_shr(12)"),
+    Mutation("ppc64: flags in the address of a page", PPC64,
+             "(raw & geometry.frame_mask())", "(raw & !(PRESENT | PTE))"),
+    Mutation("ppc64: the page of 4K behind follows", PPC64,
+             "prev.wrapping_add(geometry.size(Level::PTE) as u64)", "prev.wrapping_add(0x1000)"),
+    Mutation("ppc64: same page follows itself", PPC64,
+             "prev.wrapping_add(geometry.size(Level::PTE) as u64)", "prev"),
+    Mutation("ppc64: WRITE may differ within a run", PPC64,
+             "EXEC | DIRTY | ACCESSED | SOFT_DIRTY;", "EXEC | DIRTY | ACCESSED | SOFT_DIRTY | WRITE;"),
+    Mutation("ppc64: keys may differ within a run", PPC64,
+             "EXEC | DIRTY | ACCESSED | SOFT_DIRTY;", "EXEC | DIRTY | ACCESSED | SOFT_DIRTY | PKEY;"),
+    Mutation("ppc64: A/D bits end a run", PPC64,
+             "EXEC | DIRTY | ACCESSED | SOFT_DIRTY;", "EXEC | SOFT_DIRTY;"),
+    Mutation("radix: reserved bits of a table ignored", RADIX,
+             "!(ppc64::PRESENT | ppc64::TABLE_ADDRESS | TABLE_SIZE)", "0"),
+    Mutation("radix: size of a table taken for reserved", RADIX,
+             "!(ppc64::PRESENT | ppc64::TABLE_ADDRESS | TABLE_SIZE)",
+             "!(ppc64::PRESENT | ppc64::TABLE_ADDRESS)"),
+    Mutation("radix: all is writable", RADIX, "raw & ppc64::WRITE != 0", "raw != 0"),
+    Mutation("hash: reserved bits of a table ignored", HASH, "RESERVED | (size - 1)", "size - 1"),
+    Mutation("hash: low bits of a table ignored", HASH, "RESERVED | (size - 1)", "RESERVED & !0xff"),
+    Mutation("hash: tables aligned to more than their size", HASH,
+             "geometry.entries(below) as u64 * 8", "geometry.entries(below) as u64 * 64"),
+    Mutation("hash: all is writable", HASH, "raw & ppc64::WRITE != 0", "raw != 0"),
+    Mutation("hash: pages end a run once they are touched", HASH,
+             "ppc64::INSIGNIFICANT | BUSY | hashed", "ppc64::INSIGNIFICANT | BUSY"),
+    Mutation("hash: pages end a run while they are touched", HASH,
+             "ppc64::INSIGNIFICANT | BUSY | hashed", "ppc64::INSIGNIFICANT | hashed"),
+    Mutation("hash: the slots of 64K with 4K", HASH, "SHIFT_4K {\n HASHED_4K", "SHIFT_4K { HASHED_64K"),
+    Mutation("hash: the slots of 4K with 64K", HASH, "} else {\n HASHED_64K", "} else { HASHED_4K"),
+    # Machines that reorder reads.
+    Mutation("no barrier between the second looks at parent and child", PATH,
+             "        self.slot.read_barrier();\n", ""),
     # The request.
     Mutation("length not limited to the machine", REQUEST,
              ".filter(|&len| len <= last.min(i64::MAX as u64))", ""),
     Mutation("end not limited to the machine", REQUEST, ".filter(|&end| end <= last)", ""),
-    Mutation("negative numbers pass", REQUEST, "|| end <= start || nr_pages < 0",
-             "|| end <= start"),
+    Mutation("negative numbers pass", REQUEST, "let len = u64::try_from(nr_pages)\n        .ok()",
+             "let len = Some(nr_pages.unsigned_abs())"),
     Mutation("limit not looked at", REQUEST, "if end > limit || end", "if end"),
     # References and pins, on both kinds of machines.
     Mutation("grab: two pages with the bias of one", GRAB,

@@ -113,6 +113,9 @@ static void *reader(void *argument)
 
 static void *shaker(void *argument)
 {
+	const int page_size = sysconf(_SC_PAGESIZE);
+	/* Some of the pages of a chunk, a quarter where these are few. */
+	const int pages = CHUNK / page_size, shake = pages >= 32 ? 8 : pages / 4;
 	unsigned int seed = 99;
 
 	(void)argument;
@@ -123,9 +126,11 @@ static void *shaker(void *argument)
 		for (i = 0; i < REGION; i += 64 << 10)
 			region[i] = 1;
 		for (i = 0; i < threads; i++) {
-			int page = rand_r(&seed) % (CHUNK / BLOCK - 8);
+			int page = rand_r(&seed) % (pages - shake);
 
-			madvise(shaken[i] + page * BLOCK, 8 * BLOCK, MADV_DONTNEED);
+			if (madvise(shaken[i] + page * page_size, shake * page_size,
+				    MADV_DONTNEED))
+				give_up_errno("MADV_DONTNEED");
 		}
 		madvise(region, REGION / 2, MADV_DONTNEED);
 		munmap(region, REGION);

@@ -17,7 +17,6 @@
 
 /* What direct I/O on any disk of ours is aligned to. */
 #define BLOCK		4096
-#define HUGE_PAGE	(2UL << 20)
 
 #define give_up(fmt, ...)						\
 	do {								\
@@ -53,13 +52,28 @@ static inline void progress(off_t done)
 	fflush(stdout);
 }
 
+/* What a huge page of this kernel has; where it has none, 2 MiB. */
+static inline size_t huge_page_size(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "re");
+	size_t size = 0;
+
+	if (file) {
+		if (fscanf(file, "%zu", &size) != 1)
+			size = 0;
+		fclose(file);
+	}
+	return size ? size : 2UL << 20;
+}
+
 /*
  * Memory that is there before the I/O starts, so that a walk finds it: with
- * 4K pages, or with huge ones if there are any.
+ * base pages, or with huge ones if there are any.
  */
 static inline void *populated_buffer(size_t size, bool huge)
 {
-	size_t whole = round_up_to(size, HUGE_PAGE) + HUGE_PAGE;
+	const size_t huge_page = huge_page_size();
+	size_t whole = round_up_to(size, huge_page) + huge_page;
 	uintptr_t start;
 	void *map;
 
@@ -67,9 +81,9 @@ static inline void *populated_buffer(size_t size, bool huge)
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		give_up_errno("mmap");
-	start = round_up_to((uintptr_t)map, HUGE_PAGE);
+	start = round_up_to((uintptr_t)map, huge_page);
 	/* Not every kernel has huge pages; the copy works without. */
-	madvise((void *)start, round_up_to(size, HUGE_PAGE),
+	madvise((void *)start, round_up_to(size, huge_page),
 		huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	memset((void *)start, 0xa5, size);
 	return (void *)start;

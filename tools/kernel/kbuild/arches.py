@@ -31,6 +31,7 @@ class Arch:
     cc: str                     # compiles a static program for the guest
     busybox: str                # a static busybox for the guest: a command, or Debian's architecture to take it from
     packages: Tuple[Package, ...] = field(default=())
+    flavours: Tuple[str, ...] = ("release", "debug")
 
 
 X86_64 = Arch(
@@ -59,8 +60,24 @@ I386 = Arch(
               Package("libc6-dev-i386-cross", files=("/usr/i686-linux-gnu/lib/libc.a",))),
 )
 
-ARCHES = {arch.name: arch for arch in (X86_64, I386)}
-FLAVOURS = ("release", "debug")
+# The processor decides about the tables: radix trees with power9, a hashed page table with power8, whose
+# huge pages the machine has to allow. QEMU warns of what TCG cannot do about speculation if not told.
+PPC64LE = Arch(
+    name="ppc64le",
+    karch="powerpc",
+    width="-m64",
+    image="vmlinux",
+    emulator=Package("qemu-system-ppc", commands=("qemu-system-ppc64",)),
+    machine="-machine pseries,cap-hpt-max-page-size=16M,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,"
+            "cap-ccf-assist=off -cpu power9",
+    cc="powerpc64le-linux-gnu-gcc -static",
+    busybox="debian:ppc64el",
+    packages=(Package("gcc-powerpc64le-linux-gnu", commands=("powerpc64le-linux-gnu-gcc",)),
+              Package("libc6-dev-ppc64el-cross", files=("/usr/powerpc64le-linux-gnu/lib/libc.a",))),
+    flavours=("release", "debug", "4k"),
+)
+
+ARCHES = {arch.name: arch for arch in (X86_64, I386, PPC64LE)}
 
 
 def find(name):
@@ -70,7 +87,7 @@ def find(name):
     return ARCHES[name]
 
 
-def check_flavour(name):
-    """End the tool when there is no such flavour."""
-    if name not in FLAVOURS:
-        fail(f"flavour '{name}' does not exist", f"choose from: {' '.join(FLAVOURS)}")
+def check_flavour(arch, name):
+    """End the tool when the architecture has no such flavour."""
+    if name not in arch.flavours:
+        fail(f"architecture '{arch.name}' has no flavour '{name}'", f"choose from: {' '.join(arch.flavours)}")

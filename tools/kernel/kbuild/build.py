@@ -13,7 +13,7 @@ from .tree import remove
 
 KEEP = 2
 # Lines "  CC  file.o" of a whole build from tinyconfig + fragments, until one was counted here.
-STEPS = {"release": 2170, "debug": 2250}
+STEPS = 2170
 # Nothing of the caller's environment may change what is built.
 FOREIGN = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GNUMAKEFLAGS", "ARCH", "CROSS_COMPILE", "LLVM", "CC", "LD",
            "CFLAGS", "KCFLAGS", "RUSTFLAGS", "KRUSTFLAGS", "RUSTC", "O", "V", "W", "C", "M", "CLIPPY", "KSRC",
@@ -99,7 +99,7 @@ class Build:
         fresh = not self.kernel.exists()
         table = cache() / "steps.json"
         known = json.loads(table.read_text()) if table.exists() else {}
-        expected = known.get(self.name, STEPS[self.flavour]) if fresh else None
+        expected = known.get(self.name, STEPS) if fresh else None
         # Only a build that was never interrupted tells how many steps one has.
         whole = not (self.state / "started").exists()
         self.finish("started", "")

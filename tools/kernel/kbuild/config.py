@@ -13,7 +13,11 @@ SETTING = re.compile(r"^(?:CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set)$")
 
 def fragments(arch, flavour, module):
     """The fragments of one build, the later ones winning."""
-    names = ["common", arch.name] + (["debug", f"{arch.name}-debug"] if flavour == "debug" else [])
+    names = ["common", arch.name]
+    if flavour == "debug":
+        names += ["debug"]
+    if flavour != "release":
+        names += [f"{arch.name}-{flavour}"]
     return [CONFIGS / f"{name}.config" for name in names + (["module"] if module else [])]
 
 

@@ -23,7 +23,7 @@ def source_only(refresh=False):
 def opened(arch_name, flavour):
     """An up-to-date build for tools that run more of the kernel's make targets; the cache stays locked."""
     arch = arches.find(arch_name)
-    arches.check_flavour(flavour)
+    arches.check_flavour(arch, flavour)
     with exclusive(cache() / "lock"):
         build = open_build(arch, flavour)
         build.run()
@@ -33,7 +33,7 @@ def opened(arch_name, flavour):
 def prepare(arch_name, flavour, quiet=False, refresh=False, module=True):
     """Bring one guest up to date and return the values of its artifacts file."""
     arch = arches.find(arch_name)
-    arches.check_flavour(flavour)
+    arches.check_flavour(arch, flavour)
     with exclusive(cache() / "lock"):
         build = open_build(arch, flavour, refresh, module)
         worked = build.run()

@@ -17,6 +17,7 @@ examples:
   tools/testing/run --only dio --boot 5-level
   tools/testing/run --only host              the host's cargo tests alone
   tools/testing/run --flavour debug          under KASAN and lockdep, with fewer rounds
+  tools/testing/run --arches ppc64le --boot hash
   tools/testing/run --list                   boots and programs, nothing run
 
 environment:
@@ -36,8 +37,9 @@ def parse(argv):
                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--arches", default="x86_64", metavar="LIST",
                         help="guests to test in, separated by spaces (default: x86_64)")
-    parser.add_argument("--flavour", default="release", choices=("release", "debug"),
-                        help="the kernel of the guests (default: release)")
+    parser.add_argument("--flavour", default="release", metavar="F",
+                        help="the kernel of the guests: release, debug, or 4k for ppc64le with its pages "
+                             "of 4 KiB (default: what each boot is for, which is release for most)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME[:PART]",
                         help="this program, or host, prepare or runner, may be repeated")
     parser.add_argument("--boot", action="append", default=[], metavar="NAME",

@@ -24,7 +24,7 @@ MEANING = {
 }
 
 
-def arguments(arch, flavour, boot, programs, tests, disk, values):
+def arguments(arch, flavour, boot, programs, tests, disk):
     """Write what the guest reads, and return the runner's command line."""
     env = dict(boot.env)
     if flavour == "debug":
@@ -43,6 +43,8 @@ def arguments(arch, flavour, boot, programs, tests, disk, values):
     words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
              "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
+    if boot.cpu:
+        words += ["--cpu", boot.cpu]
     if boot.append:
         words += ["--append", boot.append]
     if boot.module_args:
@@ -58,7 +60,7 @@ class Guest:
         self.prefix = "" if arch == "x86_64" else f"{arch} "
         self.prefix += f"[{boot.name}] "
         self.repeat = f"tools/testing/run --arches {arch}"
-        if flavour != "release":
+        if flavour != boot.flavour:
             self.repeat += f" --flavour {flavour}"
         self.boot = boot
         self.waiting = list(programs)
@@ -112,11 +114,11 @@ def _drain(pipe, lines):
         del lines[:-200]
 
 
-def run(report, arch, flavour, boot, programs, tests, values):
+def run(report, arch, flavour, boot, programs, tests):
     """Boot, run the programs, report each result as it comes."""
     image = tests.parent / "ext4.img"
     build.disk(image)
-    words = arguments(arch, flavour, boot, programs, tests, image, values)
+    words = arguments(arch, flavour, boot, programs, tests, image)
     guest = Guest(report, arch, flavour, boot, programs)
     errors = []
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

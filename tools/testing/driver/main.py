@@ -40,18 +40,23 @@ def _show(chosen):
 
 
 def _guests(report, arch, boots, options):
-    values = build.prepared(arch, options.flavour)
-    tests = build.selftests(arch, values)
-    for number, (one, programs) in enumerate(boots, 1):
-        key = f"{arch}-{options.flavour}-{one.name}"
+    flavours = [plan.flavour_of(one, options) for one, _ in boots]
+    # Every kernel first: what cannot be built is known before anything is tested.
+    values = {flavour: build.prepared(arch, flavour) for flavour in dict.fromkeys(flavours)}
+    built = tests = None
+    for number, ((one, programs), flavour) in enumerate(zip(boots, flavours), 1):
+        if flavour != built:
+            tests = build.selftests(arch, values[flavour])
+            built = flavour
+        key = f"{arch}-{flavour}-{one.name}"
         whole = len(programs) == len(one.programs) and not any(p.part for p in programs)
         before = _times().get(key)
         still = f", {duration(before)} last time" if before and whole else ""
-        report.heading(f"{arch} {options.flavour}, boot {number} of {len(boots)}: "
+        report.heading(f"{arch} {flavour}, boot {number} of {len(boots)}: "
                        f"{one.name} ({one.why}){still}")
         start = time.monotonic()
         failed = report.counts["failed"]
-        boot.run(report, arch, options.flavour, one, programs, tests, values)
+        boot.run(report, arch, flavour, one, programs, tests)
         if whole and report.counts["failed"] == failed:
             _remember(key, time.monotonic() - start)
 

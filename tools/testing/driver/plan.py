@@ -9,6 +9,12 @@ KERNEL_ARGS = "secretmem.enable=1 transparent_hugepage=madvise"
 # Huge pages are reserved at boot, when memory is not fragmented yet.
 HUGE = "default_hugepagesz=2M hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=64"
 HUGE_NOT_GIGANTIC = "default_hugepagesz=2M hugepagesz=2M hugepages=64"
+# With pages of 64K, a range of 4096 of them needs more of both.
+HUGE_RADIX = "default_hugepagesz=2M hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=160"
+HUGE_RADIX_NOT_GIGANTIC = "default_hugepagesz=2M hugepagesz=2M hugepages=160"
+HUGE_HASH = "default_hugepagesz=16M hugepagesz=16M hugepages=32"
+
+RELEASE = "release"
 
 
 @dataclass
@@ -23,11 +29,14 @@ class Boot:
     smp: int = 4
     memory: str = "5G"
     huge: str = HUGE
+    cpu: str = ""           # QEMU's model, where it matters
+    flavour: str = RELEASE  # of the kernel, unless another is asked for
     env: dict = field(default_factory=dict)
 
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
               "fork", "fork_race", "races", "races_file", "order1", "dio", "aio", "splice"]
+CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "dio", "splice"]
 
 BOOTS = {
     "x86_64": [
@@ -70,6 +79,32 @@ BOOTS = {
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
              memory="4G", huge=HUGE_NOT_GIGANTIC),
     ],
+    "ppc64le": [
+        Boot("radix", "POWER9: radix trees, four CPUs, every program", EVERYTHING,
+             cpu="power9", huge=HUGE_RADIX),
+        Boot("hash", "POWER8: hash table, huge pages of 16M, four CPUs, every program", EVERYTHING,
+             cpu="power8", memory="4G", huge=HUGE_HASH),
+        Boot("sections", "hash table, sections of at most 7 entries",
+             ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
+              "races", "races_file", "dio", "splice"],
+             module_args="max_section=7", cpu="power8", memory="4G", huge=HUGE_HASH,
+             env={"FAST_GUP_SECONDS": "2"}),
+        Boot("provide=0", "the module serves its own API only",
+             ["errors", "vmstat", "values", "dio", "splice"],
+             module_args="provide=0", cpu="power9", huge=HUGE_RADIX,
+             env={"FAST_GUP_PROVIDE": "0"}),
+        Boot("kernel", "the kernel's own tests, their callers served by the module",
+             ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
+             cpu="power9", memory="3G", huge=HUGE_RADIX_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
+        Boot("kernel-hash", "the same with a hash table",
+             ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
+             cpu="power8", memory="3G", huge=HUGE_HASH, env={"FAST_GUP_SWAP": "1"}),
+        Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
+             cpu="power9", memory="2G", huge=HUGE_RADIX_NOT_GIGANTIC),
+        Boot("4k-radix", "pages of 4K, radix trees", CORE, cpu="power9", flavour="4k"),
+        Boot("4k-hash", "pages of 4K, hash table, no THP", CORE,
+             cpu="power8", flavour="4k", memory="4G", huge=HUGE_HASH),
+    ],
 }
 
 # A debug kernel is several times slower: the same programs, fewer rounds.
@@ -104,23 +139,38 @@ class Program:
         return words
 
 
+def flavour_of(boot, options):
+    """The kernel that a boot runs."""
+    return boot.flavour if options.flavour == RELEASE else options.flavour
+
+
+def _boots(arch, options):
+    """All of them, or those of the flavour asked for, or those of release with a kernel that has no boots of its own."""
+    boots = BOOTS[arch]
+    if options.flavour == RELEASE:
+        return boots
+    return ([boot for boot in boots if boot.flavour == options.flavour]
+            or [boot for boot in boots if boot.flavour == RELEASE])
+
+
 def chosen(arch, options):
     """The boots of one architecture, with the programs asked for."""
     if arch not in BOOTS:
         fail(f"no tests for {arch}", f"known are {', '.join(BOOTS)}")
-    names = [boot.name for boot in BOOTS[arch]]
+    boots = _boots(arch, options)
+    names = [boot.name for boot in boots]
     for name in options.boot:
         if name not in names:
             fail(f"no boot {name!r}", f"known are {', '.join(names)}")
     only = [text.partition(":") for text in options.only]
-    programs = {name for boot in BOOTS[arch] for name in boot.programs}
+    programs = {name for boot in boots for name in boot.programs}
     known = {"host", "prepare", "runner"} | {name.replace(".sh", "") for name in programs}
     for name, _, _ in only:
         if name.replace(".sh", "") not in known:
             fail(f"no program {name!r}", f"known are {', '.join(sorted(known))}")
 
     result = []
-    for boot in BOOTS[arch]:
+    for boot in boots:
         if options.boot and boot.name not in options.boot:
             continue
         programs = []

@@ -110,10 +110,10 @@ class Disks(Scratch):
 class Machine(unittest.TestCase):
     def test_cpus_memory_and_kernel_arguments(self):
         done = shell("nproc; grep MemTotal /proc/meminfo; cat /proc/cmdline",
-                     "--smp", "3", "--mem", "700M", "--append", "first=1", "--append", "b=2 c=3")
+                     "--smp", "3", "--mem", "768M", "--append", "first=1", "--append", "b=2 c=3")
         cpus, memory, arguments = done.stdout.decode().splitlines()
         self.assertEqual(cpus, "3")
-        self.assertTrue(550 << 10 < int(memory.split()[1]) <= 700 << 10, memory)
+        self.assertTrue(600 << 10 < int(memory.split()[1]) <= 768 << 10, memory)
         self.assertTrue(arguments.endswith("first=1 b=2 c=3"), arguments)
 
     @unittest.skipIf(os.environ.get("ARCH", "x86_64") != "i386", "other kernels map all of their memory")
@@ -144,6 +144,14 @@ class Machine(unittest.TestCase):
         with_five = shell("grep -c la57 /proc/cpuinfo", "--smp", "2")
         with_four = shell("grep -c la57 /proc/cpuinfo", "--smp", "2", "--append", "no5lvl")
         self.assertEqual((with_five.stdout, with_four.stdout), (b"2\n", b"0\n"))
+
+    @unittest.skipIf(os.environ.get("ARCH", "x86_64") != "ppc64le", "other processors have one kind of tables")
+    def test_processor_chooses_the_tables(self):
+        for cpu, mmu, huge in (("power9", "Radix", 2048), ("power8", "Hash", 16384)):
+            done = shell("sed -n 's/^MMU.*: //p' /proc/cpuinfo; ls /sys/kernel/mm/hugepages", "--cpu", cpu)
+            kind, *sizes = done.stdout.decode().splitlines()
+            self.assertEqual(kind, mmu, done.stderr)
+            self.assertIn(f"hugepages-{huge}kB", sizes)
 
     def test_other_modules_can_be_loaded(self):
         done = shell("insmod /lib/modules/extra/null_blk.ko nr_devices=1 && ls /dev/nullb0")

@@ -36,6 +36,18 @@ class KernelLog(unittest.TestCase):
 [    1.0] INFO: trying to register non-static key.
 [    1.0] kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
 [    1.0] unregister_netdevice: waiting for lo to become free. Usage count = 2
+[    1.0] BUG: Unable to handle kernel data access on read at 0xc00a000000000000
+[    1.0] BUG: Kernel NULL pointer dereference on write at 0x00000000
+[    1.0] Kernel attempted to write user page (7fff0000) - exploit attempt? (uid: 0)
+[    1.0] kernel tried to execute exec-protected page (c008000000000000) - exploit attempt? (uid: 0)
+[    1.0] Oops: Kernel access of bad area, sig: 11 [#1]
+[    1.0] Bad kernel stack pointer 7fffcafe0000 at c000000000001234
+[    1.0] Unrecoverable exception 4100 at c000000000001234 (msr=8000000000001033)
+[    1.0] MCE: CPU1: machine check (Severe) Host SLB Multihit [Not recovered]
+[    1.0] Oops: Machine check, sig: 7 [#1]
+[    1.0] watchdog: CPU 2 detected hard LOCKUP on other CPUs 0
+[    1.0] watchdog: CPU 1 self-detected hard LOCKUP @ plpar_hcall_norets+0x14/0x20
+[    1.0] watchdog: CPU 1 Hard LOCKUP
 [    1.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100
 """.strip().splitlines()
 
@@ -48,6 +60,7 @@ class KernelLog(unittest.TestCase):
 [    1.0] mitigations: Enabled attack vectors: SMT mitigations: off
 [    1.0] clocksource: Watchdog remote CPU 1 read timed out
 [    1.0] rcu: RCU calculated value of scheduler-enlistment delay is 25 jiffies.
+[    1.0] watchdog: CPU 1 became unstuck TB:123456789
 [    1.0] Kernel command line: console=ttyS0 panic=-1 debug_oops=WARNING
 """.strip().splitlines()
 
@@ -132,6 +145,11 @@ class Arguments(unittest.TestCase):
     def test_memory_sizes(self):
         self.assertEqual(arguments.parse(["--mem", "3G", "--", "a"]).mem, 3072)
         self.assertEqual(arguments.parse(["--mem", "700", "--", "a"]).mem, 700)
+
+    def test_memory_is_whole_pieces_of_the_machine(self):
+        for arch, wanted, given in (("x86_64", 700, 700), ("i386", 4096, 4096),
+                                    ("ppc64le", 700, 768), ("ppc64le", 2048, 2048)):
+            self.assertEqual(machine.whole_pieces(arch, wanted), given)
 
     def test_refusals_are_one_line(self):
         self.assertIn("no COMMAND", self.refused())

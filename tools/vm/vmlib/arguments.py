@@ -37,6 +37,7 @@ examples:
   tools/vm/run --add ./prog:/root/prog -- /root/prog --option 'a b'
   tools/vm/run --disk ext4.img -- sh -c 'mount /dev/vda /mnt && ls /mnt'
   tools/vm/run --append no5lvl --module-args provide=0 -- dmesg
+  tools/vm/run --arch ppc64le --cpu power8 -- grep MMU /proc/cpuinfo
   tools/vm/run --interactive"""
 
 UNITS = {"": 1, "M": 1, "G": 1024}
@@ -71,11 +72,15 @@ def parse(argv):
     add("--arch", default=os.environ.get("ARCH") or "x86_64", metavar="A",
         help="architecture of the guest (default: x86_64)")
     add("--flavour", default=os.environ.get("FLAVOUR") or "release", metavar="F",
-        help="release or debug (default: release)")
+        help="release or debug, and for ppc64le also 4k, its pages of 4 KiB (default: release)")
     add("--smp", type=positive, metavar="N", help="virtual CPUs (default: 2 to 4, 1 with --icount)")
     add("--mem", type=megabytes, metavar="M",
-        help="memory, e.g. 512M or 4G (default: 2G, 4G for i386, and room for what is added)")
-    add("--cpu", metavar="MODEL", help="QEMU's CPU model (default: host with KVM, else max)")
+        help="memory, e.g. 512M or 4G (default: 2G, 4G for i386, and room for what is added); "
+             "a ppc64le guest gets a multiple of 256M")
+    add("--cpu", metavar="MODEL",
+        help="QEMU's CPU model (default: host with KVM, else max, power9 for ppc64le); it decides "
+             "about a ppc64le guest's page tables: power9 has radix trees, power8 a hash table, "
+             "with huge pages of 16M")
     add("--icount", action="store_true",
         help="guest time counts instructions (TCG, one CPU): repeatable to the microsecond")
     add("--disk", action="append", default=[], metavar="IMG",

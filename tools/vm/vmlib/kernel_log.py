@@ -20,6 +20,13 @@ AT_START = re.compile("|".join((
     r"general protection fault",
     r"double fault",
     r"stack segment: ",
+    # powerpc, in front of its Oops or without one.
+    r"Unrecoverable ",
+    r"Bad kernel stack pointer",
+    r"Machine check (?:in kernel|\(early)",
+    r"MCE: CPU\d+: machine check",
+    r"Kernel attempted to \w+ user page",
+    r"kernel tried to execute ",
 )))
 
 # Words that say enough wherever they stand.
@@ -39,7 +46,7 @@ ANYWHERE = re.compile("|".join((
     r"Bad page (?:state|map)",
     r"Bad rss-counter state",
     r"soft lockup",
-    r"hard LOCKUP",
+    r"[hH]ard LOCKUP",
     r"self-detected stall",
     r"unregister_netdevice: waiting",
     r"kmemleak: \d+ new suspected memory leaks",

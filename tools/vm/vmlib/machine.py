@@ -13,12 +13,15 @@ from .trouble import Trouble
 # hosts: machines (os.uname) whose KVM can run the guest.
 # memory: MiB of it by default.  With 4 GiB, half of an i386 guest's memory is
 # above 4 GiB and most of it above what the kernel maps: the usual case with PAE.
+# pieces: MiB that memory comes in.
 ARCHITECTURES = {
     "x86_64": {"console": "ttyS0", "early": "earlyprintk=serial,ttyS0,115200",
-               "hosts": ("x86_64",), "memory": 2048},
+               "hosts": ("x86_64",), "memory": 2048, "pieces": 1},
     "i386": {"console": "ttyS0", "early": "earlyprintk=serial,ttyS0,115200",
-             "hosts": ("x86_64", "i686"), "memory": 4096},
-    "ppc64le": {"console": "hvc0", "early": "", "hosts": ("ppc64le", "ppc64"), "memory": 2048},
+             "hosts": ("x86_64", "i686"), "memory": 4096, "pieces": 1},
+    # The kernel finds the console of the hypervisor as soon as it can print.
+    "ppc64le": {"console": "hvc0", "early": "", "hosts": ("ppc64le", "ppc64"), "memory": 2048,
+                "pieces": 256},
 }
 
 
@@ -31,6 +34,17 @@ def quote(value):
 # must not look like a broken clock, a dead timer or a stalled CPU.
 PC = ["tsc=reliable", "no_timer_check"]
 EMULATED = {"x86_64": PC, "i386": PC, "ppc64le": []}
+# Kernels that choose their own address at boot.
+RANDOM_ADDRESSES = ("x86_64", "i386")
+
+
+# QEMU has the 32 protection keys of a hash table, but its device tree does not
+# say so: the firmware adds it to each processor's node before it starts the kernel.
+STORAGE_KEYS = (
+    's" /cpus" find-device get-node child begin dup while dup set-node '
+    'd# 32 encode-int 0 encode-int encode+ s" ibm,processor-storage-keys" property '
+    'peer repeat drop device-end')
+FIRMWARE = {"ppc64le": ["-prom-env", "use-nvramrc?=true", "-prom-env", f"nvramrc=: keys {STORAGE_KEYS} ; keys"]}
 
 
 def kernel_arguments(arch, options, accel):
@@ -45,7 +59,7 @@ def kernel_arguments(arch, options, accel):
     words += ["panic=-1", "rdinit=/init"]
     if accel == "tcg":
         words += EMULATED[arch] + ["rcupdate.rcu_cpu_stall_timeout=60"]
-    if options.icount:
+    if options.icount and arch in RANDOM_ADDRESSES:
         # Addresses that differ from boot to boot would change the count.
         words.append("nokaslr")
     return " ".join(word for word in words + options.append if word)
@@ -133,6 +147,12 @@ def accel_words(accel, options, version):
     return ["-accel", f"tcg,thread={threads}"]
 
 
+def whole_pieces(arch, memory):
+    """At least so many MiB, and as many as the machine can be built with."""
+    pieces = ARCHITECTURES[arch]["pieces"]
+    return -(-memory // pieces) * pieces
+
+
 def command_line(artifacts, options, accel, memory, initramfs, ports):
     """`initramfs` is a file descriptor; `ports` maps names to others: of sockets,
     except that an interactive console is a file.
@@ -147,8 +167,9 @@ def command_line(artifacts, options, accel, memory, initramfs, ports):
     if cpu:
         words += ["-cpu", cpu]
     words += accel_words(accel, options, qemu_version(words[0]))
-    words += ["-smp", str(options.smp), "-m", str(memory)]
+    words += ["-smp", str(options.smp), "-m", str(whole_pieces(artifacts.arch, memory))]
     words += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+    words += FIRMWARE.get(artifacts.arch, [])
     words += ["-kernel", artifacts["kernel"], "-initrd", f"/proc/self/fd/{initramfs}",
               "-append", kernel_arguments(artifacts.arch, options, accel)]
     words += ["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]

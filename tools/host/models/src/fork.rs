@@ -22,15 +22,15 @@ struct Model {
     check: bool,
     /// The barrier of the grab.
     grab: bool,
-    /// A full barrier between the number and the pins. `raw_write_seqcount_begin()` has a weaker
-    /// one; what makes it full is the lock of the table, which on x86 is a locked instruction.
-    lock: bool,
+    /// The full barrier between the number and the pins, which the series adds. There is a weaker
+    /// one in `raw_write_seqcount_begin()`, and the lock of the table is a full one on x86 alone.
+    fork: bool,
 }
 
 const WHOLE: Model = Model {
     check: true,
     grab: true,
-    lock: true,
+    fork: true,
 };
 
 /// Pins the page for writing; whether it is kept.
@@ -55,7 +55,7 @@ fn pin(mm: &Mm, model: Model) -> bool {
 fn fork(mm: &Mm, model: Model) -> bool {
     mm.write_protect_seq.store(1, Relaxed);
     smp_wmb();
-    smp_mb(model.lock);
+    smp_mb(model.fork);
     let share = mm.pins.load(Relaxed) == 0;
     if share {
         mm.writable.store(false, Relaxed);
@@ -113,9 +113,9 @@ fn fails_without_a_barrier_behind_the_grab() {
 
 #[test]
 #[should_panic(expected = "shared with a child")]
-fn fails_without_the_barrier_of_the_lock() {
+fn fails_without_the_barrier_of_fork() {
     explore(Model {
-        lock: false,
+        fork: false,
         ..WHOLE
     });
 }

@@ -9,6 +9,7 @@
 //! - [`share`]: taking a reference against taking the page away.
 //! - [`fork`]: `write_protect_seq` around a pin.
 //! - [`halves`]: an entry that is read and written by halves, as those of PAE are.
+//! - [`parents`]: a table that leaves the tree and comes back, against the second look.
 //! - [`unregister`]: a call through the hook against unloading the module.
 //!
 //! The kernel's barriers are fences here: `smp_mb()` is sequentially consistent, `smp_rmb()` is
@@ -21,6 +22,7 @@
 
 mod fork;
 mod halves;
+mod parents;
 mod share;
 mod unregister;
 

@@ -8,6 +8,7 @@ use crate::format::Format;
 use crate::refusal::Refusal;
 
 mod halves;
+mod ppc64;
 mod x86_64;
 mod x86_pae;
 

@@ -37,6 +37,8 @@ mod walk;
 #[cfg(test)]
 mod c;
 #[cfg(test)]
+mod flags;
+#[cfg(test)]
 mod folios;
 #[cfg(test)]
 mod grabs;

@@ -8,17 +8,10 @@
 
 use crate::format::{Level, PhysAddr};
 use crate::shape::Shape;
+use std::collections::BTreeMap;
 
-/// Entries of a table, at most.
-const ENTRIES: usize = 512;
-
-/// What `POISON_FREE` makes of an entry: present and writable, of all things.
+/// What `POISON_FREE` makes of an entry: present and writable on x86, of all things.
 const POISON: u64 = 0x6b6b_6b6b_6b6b_6b6b;
-
-/// Bits of an entry that may hold the address of a table here.
-const FRAME: u64 = 0x0000_7fff_ffff_f000;
-
-const TABLE_SHIFT: u32 = 12;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -28,15 +21,21 @@ enum State {
     Freed,
 }
 
-struct Page {
+/// A table. It is aligned to its size, which need not be that of a page: there may be several in
+/// one, or one in several.
+struct Allocated {
     state: State,
     level: Level,
-    entries: Box<[u64; ENTRIES]>,
+    /// The memory of all of it, in the byte order of the machine. What is behind the entries is of
+    /// another kind.
+    words: Box<[u64]>,
 }
 
 /// The tables of an address space, and what became of them.
 pub(crate) struct Memory {
-    pages: Vec<Page>,
+    allocated: BTreeMap<PhysAddr, Allocated>,
+    /// Where nothing was allocated yet.
+    end: PhysAddr,
     in_section: bool,
     shape: Shape,
     root: PhysAddr,
@@ -46,7 +45,8 @@ impl Memory {
     /// An empty tree.
     pub(crate) fn new(shape: Shape) -> Self {
         let mut memory = Self {
-            pages: Vec::new(),
+            allocated: BTreeMap::new(),
+            end: shape.tables(),
             in_section: false,
             shape,
             root: 0,
@@ -63,36 +63,42 @@ impl Memory {
         self.root
     }
 
-    /// A table without entries; one that was freed, if there is one, so that mistakes meet it.
+    /// A table without entries; one that was freed, if there is one of that size, so that mistakes
+    /// meet it.
     pub(crate) fn allocate(&mut self, level: Level) -> PhysAddr {
-        let fresh = Page {
+        let size = self.shape.table_size(level);
+        let words = size as usize / 8;
+        let mut fresh = Allocated {
             state: State::InUse,
             level,
-            entries: Box::new([0; ENTRIES]),
+            words: vec![0; words].into_boxed_slice(),
         };
-        let freed = self.pages.iter().position(|p| p.state == State::Freed);
-        let number = match freed {
-            Some(number) => {
-                self.pages[number] = fresh;
-                number
-            }
+        fresh.words[self.shape.entries(level).min(words)..].fill(POISON);
+
+        let reusable =
+            |table: &Allocated| table.state == State::Freed && table.words.len() == words;
+        let mut freed = self.allocated.iter().filter(|(_, table)| reusable(table));
+        let at = match freed.next() {
+            Some((&at, _)) => at,
             None => {
-                self.pages.push(fresh);
-                self.pages.len() - 1
+                let at = self.end.next_multiple_of(size);
+                self.end = at + size;
+                at
             }
         };
-        self.shape.tables() + ((number as PhysAddr) << TABLE_SHIFT)
+        self.allocated.insert(at, fresh);
+        at
     }
 
     /// Frees a table that no entry points to any more.
     pub(crate) fn free(&mut self, at: PhysAddr) {
         let in_section = self.in_section;
-        let page = self.page(at);
-        assert!(page.state == State::InUse, "a table is freed twice");
+        let table = self.table_mut(at);
+        assert!(table.state == State::InUse, "a table is freed twice");
         if in_section {
-            page.state = State::Unlinked;
+            table.state = State::Unlinked;
         } else {
-            page.free();
+            table.free();
         }
     }
 
@@ -104,9 +110,9 @@ impl Memory {
     pub(crate) fn section_ends(&mut self) {
         assert!(self.in_section, "no section to end");
         self.in_section = false;
-        for page in &mut self.pages {
-            if page.state == State::Unlinked {
-                page.free();
+        for table in self.allocated.values_mut() {
+            if table.state == State::Unlinked {
+                table.free();
             }
         }
     }
@@ -117,47 +123,54 @@ impl Memory {
 
     /// The level of the table at an address, which must be one.
     pub(crate) fn level(&self, at: PhysAddr) -> Level {
-        self.pages[self.number(at)].level
+        self.table(at).level
     }
 
-    /// Reads an entry, as the walk does or anybody else.
-    pub(crate) fn read(&self, at: PhysAddr, index: usize) -> u64 {
-        let page = &self.pages[self.number(at)];
+    /// The memory of an entry, as the walk reads it.
+    pub(crate) fn word(&self, at: PhysAddr, index: usize) -> u64 {
+        let table = self.table(at);
         assert!(
-            page.state != State::Freed,
+            table.state != State::Freed,
             "read of the freed table {at:#x}"
         );
-        page.entries[index]
+        table.words[index]
+    }
+
+    /// The value of an entry.
+    pub(crate) fn read(&self, at: PhysAddr, index: usize) -> u64 {
+        self.shape.from_memory(self.word(at, index))
     }
 
     /// Writes an entry. Tables out of the tree are written, too, for they may be in another's.
     pub(crate) fn write(&mut self, at: PhysAddr, index: usize, raw: u64) {
-        let page = self.page(at);
+        let word = self.shape.to_memory(raw);
+        let table = self.table_mut(at);
         assert!(
-            page.state != State::Freed,
+            table.state != State::Freed,
             "write to the freed table {at:#x}"
         );
-        page.entries[index] = raw;
+        table.words[index] = word;
     }
 
-    fn page(&mut self, at: PhysAddr) -> &mut Page {
-        let number = self.number(at);
-        &mut self.pages[number]
+    fn table(&self, at: PhysAddr) -> &Allocated {
+        match self.allocated.get(&at) {
+            Some(table) => table,
+            None => panic!("no table at {at:#x}"),
+        }
     }
 
-    fn number(&self, at: PhysAddr) -> usize {
-        let offset = at.wrapping_sub(self.shape.tables());
-        let number = (offset >> TABLE_SHIFT) as usize;
-        let aligned = offset % (1 << TABLE_SHIFT) == 0;
-        assert!(aligned && number < self.pages.len(), "no table at {at:#x}");
-        number
+    fn table_mut(&mut self, at: PhysAddr) -> &mut Allocated {
+        match self.allocated.get_mut(&at) {
+            Some(table) => table,
+            None => panic!("no table at {at:#x}"),
+        }
     }
 }
 
-impl Page {
+impl Allocated {
     fn free(&mut self) {
         self.state = State::Freed;
-        self.entries.fill(POISON);
+        self.words.fill(POISON);
     }
 }
 
@@ -166,17 +179,18 @@ impl Memory {
     /// The place of the entry of `level` for an address; makes the tables above it, with `bits` in
     /// the entries that point to them besides those of the shape.
     pub(crate) fn place(&mut self, addr: usize, level: Level, bits: u64) -> (PhysAddr, usize) {
+        let shape = self.shape;
         let mut at = self.root;
         loop {
             let this = self.level(at);
-            let index = addr >> (12 + 9 * this.index()) & (ENTRIES - 1);
+            let index = shape.index(this, addr);
             if this == level {
                 return (at, index);
             }
-            at = match (self.read(at, index) & FRAME, this.below()) {
+            at = match (shape.table_at(self.read(at, index)), this.below()) {
                 (0, Some(below)) => {
                     let table = self.allocate(below);
-                    self.write(at, index, table | self.shape.table_bits(this) | bits);
+                    self.write(at, index, shape.table(this, table) | bits);
                     table
                 }
                 (table, _) => table,

@@ -100,9 +100,9 @@ fn stages() -> impl Strategy<Value = Stage> {
         prop::bool::weighted(0.6),
         prop::bool::weighted(0.1),
     );
-    let place = (1usize..70, 0usize..6);
+    let place = (prop_oneof![1 => Just(1), 6 => 1usize..70], 0usize..6);
     let max_section = prop_oneof![1 => 1usize..6, 1 => Just(512)];
-    let asked = (any::<bool>(), any::<bool>(), max_section);
+    let asked = (any::<bool>(), any::<bool>(), max_section, any::<bool>());
     let shape = prop::sample::select(&Shape::ALL[..]);
     (shape, memory, place, asked).prop_map(|(shape, memory, place, asked)| {
         let (level, order, kind, writable, shared) = memory;
@@ -125,6 +125,7 @@ fn stages() -> impl Strategy<Value = Stage> {
             pin: asked.1,
             max_section: asked.2,
             others_below: false,
+            as_many: asked.3,
         }
     })
 }

@@ -304,9 +304,11 @@ impl<'a, 'w, W: Watcher> Caller<'a, 'w, W> {
         pages: Range<usize>,
         forked: impl FnOnce(&mut W) -> bool,
     ) -> Tally {
+        let page_size = self.request.shape.page_size();
         let rest = Request {
-            start: self.request.start + pages.start * 4096,
-            end: self.request.start + pages.end * 4096,
+            start: self.request.start + pages.start * page_size,
+            end: self.request.start + pages.end * page_size,
+            as_many: true,
             ..*self.request
         };
         let watched = self.watched;

@@ -3,7 +3,11 @@
 //! The kernel that the walk runs in: [tables](Memory), [folios](Folios), and somebody who watches
 //! every access and may change what he likes in front of it.
 
+use crate::c::ppc64::Machine;
 use crate::folios::Folios;
+use crate::format::ppc64;
+use crate::format::ppc64_hash::Ppc64Hash;
+use crate::format::ppc64_radix::Ppc64Radix;
 use crate::format::x86_64::{self, X86_64};
 use crate::format::x86_pae::{self, X86Pae};
 use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr, Slot};
@@ -29,6 +33,8 @@ pub(crate) enum Event {
         nr: usize,
     },
     Barrier,
+    /// Reads in front of it are made before those behind it.
+    ReadBarrier,
     /// Whether a single page is simply allowed.
     AskSingle,
     Verdict {
@@ -63,9 +69,10 @@ impl Watcher for Vec<Event> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     pub(crate) shape: Shape,
-    /// `physical_mask`, see [`Machine`](crate::c::Machine).
+    /// `physical_mask`, see [`Machine`](crate::c::x86::Machine).
     pub(crate) physical_mask: u64,
-    pub(crate) pkru: u32,
+    /// PKRU of x86, AMR of ppc64.
+    pub(crate) keys: u64,
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) write: bool,
@@ -74,6 +81,8 @@ pub(crate) struct Request {
     pub(crate) max_section: usize,
     /// Runs that are received in a section before the walk must end it.
     pub(crate) room: isize,
+    /// Walks a range of one page as if it had many.
+    pub(crate) as_many: bool,
 }
 
 impl Request {
@@ -160,14 +169,24 @@ impl<'w, W: Watcher> Watched<'w, W> {
         } else {
             Access::Read
         };
+        let geometry = request.geometry();
         match request.shape {
             Shape::Four | Shape::Five => {
-                let rights = x86_64::Rights::new(access, request.pkru);
+                let rights = x86_64::Rights::new(access, request.keys as u32);
                 self.walk_format::<X86_64, _>(request, rights, pages)
             }
             Shape::Pae => {
-                let rights = x86_pae::Rights::new(access, &request.geometry());
+                let rights = x86_pae::Rights::new(access, &geometry);
                 self.walk_format::<X86Pae, _>(request, rights, pages)
+            }
+            Shape::Radix64K | Shape::Radix4K | Shape::Hash64K | Shape::Hash4K => {
+                let machine = request.shape.ppc64(request.keys).expect("it is ppc64");
+                let rights = ppc64::Rights::new(access, machine, &geometry);
+                if machine.radix {
+                    self.walk_format::<Ppc64Radix<Machine>, _>(request, rights, pages)
+                } else {
+                    self.walk_format::<Ppc64Hash<Machine>, _>(request, rights, pages)
+                }
             }
         }
     }
@@ -186,7 +205,12 @@ impl<'w, W: Watcher> Watched<'w, W> {
             end: request.end,
             max_section: request.max_section,
         };
-        let tally = walk::walk(&self, pages, &range);
+        let one_page = (range.end - range.start).wrapping_shr(F::page_shift(&geometry)) == 1;
+        let tally = if one_page && !request.as_many {
+            walk::one(&self, pages, &range)
+        } else {
+            walk::walk(&self, pages, &range)
+        };
         assert!(!self.world.memory.borrow().in_section());
         tally
     }
@@ -276,14 +300,14 @@ impl<W> Clone for SlotAt<'_, '_, W> {
 impl<W> Copy for SlotAt<'_, '_, W> {}
 
 impl<W: Watcher> SlotAt<'_, '_, W> {
-    /// The entry as it is, whatever happens in front of that.
+    /// The memory of the entry as it is, whatever happens in front of that.
     fn read(self, event: Event) -> u64 {
         let TableAt { watched, at } = self.table;
         watched.before(event);
 
         let memory = watched.world.memory.borrow();
         assert!(memory.in_section(), "tables are read in sections only");
-        memory.read(at, self.index)
+        memory.word(at, self.index)
     }
 
     fn event(self) -> Event {
@@ -315,7 +339,9 @@ impl<W: Watcher> Slot for SlotAt<'_, '_, W> {
     }
 
     /// Nothing is reordered here; what the barriers are for is shown by the models.
-    fn read_barrier(self) {}
+    fn read_barrier(self) {
+        self.table.watched.before(Event::ReadBarrier);
+    }
 }
 
 /// Takes the references, and receives the pages.

@@ -282,18 +282,8 @@ TEST_F_TIMEOUT(errors, side_by_side, TEST_SECONDS)
 				       rows[i].subject.name, self->why);
 				break;
 			}
-			/*
-			 * Where a long has 32 bits, C would cut the length to
-			 * a valid one, and the device does not ask it.
-			 */
-			if (a.reference_error == -E2BIG && sizeof(long) < 8) {
-				EXPECT_TRUE(a.ours_error || a.ours < 0)
-					TH_LOG("%s through %s",
-					       rows[i].subject.name,
-					       entry->name);
-				continue;
-			}
 			EXPECT_EQ(0, a.ours_error);
+			EXPECT_EQ(0, a.reference_error);
 			EXPECT_EQ(a.reference, a.ours)
 				TH_LOG("%s through %s", rows[i].subject.name,
 				       entry->name);
@@ -362,8 +352,11 @@ TEST_F(errors, counts)
 	range_free(&r);
 }
 
-/* Low enough for lengths of almost 3 GiB where there are 3 GiB at all. */
-#define LOW	0x10000000UL
+/*
+ * Low enough for lengths of almost 3 GiB where there are 3 GiB at all.  Where
+ * there are more it may be lower still, and programs of ppc64 start there.
+ */
+#define LOW	(sizeof(long) < 8 ? 0x10000000UL : 0x08000000UL)
 
 static bool mapped_low(struct range *r)
 {
@@ -427,9 +420,6 @@ TEST_F_TIMEOUT(errors, lengths, TEST_SECONDS)
 			const struct gup_entry *entry = &gup_entries[e];
 
 			if (!entry->own && !entry->kernel && !entry->c_walk)
-				continue;
-			/* C shifts out what does not fit, and goes on. */
-			if (!entry->own && bytes[i] > UINTPTR_MAX)
 				continue;
 			ask_length(_metadata, self, e, bytes[i], want);
 		}

@@ -24,7 +24,7 @@ FIXTURE_VARIANT(fork_cow) {
 FIXTURE_VARIANT_ADD(fork_cow, anon) { MEM_ANON };
 FIXTURE_VARIANT_ADD(fork_cow, thp) { MEM_THP };
 FIXTURE_VARIANT_ADD(fork_cow, thp_pte) { MEM_THP_PTE };
-FIXTURE_VARIANT_ADD(fork_cow, mthp_64k) { MEM_MTHP };
+FIXTURE_VARIANT_ADD(fork_cow, mthp) { MEM_MTHP };
 FIXTURE_VARIANT_ADD(fork_cow, memfd_cow) { MEM_MEMFD_COW };
 FIXTURE_VARIANT_ADD(fork_cow, hugetlb) { MEM_HUGETLB };
 

@@ -135,13 +135,20 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	const double deadline = seconds() +
 				more * env_long("FAST_GUP_SECONDS", 5);
 	const size_t one = pmd_size() ?: 512 * page_size();
-	const size_t len = (variant->before ? 4 : 1) * one;
+	const size_t front = (variant->before * page_size() + one - 1) & ~(one - 1);
 	const int fd = memfd_create("fast_gup", MFD_CLOEXEC);
 	struct rounds rounds = { .dev = self->session.dev };
 	long n, pins = 0, fast = 0, given_back = 0, wrong = 0;
 	struct pinner pinners[PINNERS] = { 0 };
+	struct memory place = { .fd = -1 };
+	char *base = memory_reserve(&place, front + one, one);
 
-	ASSERT_EQ(0, ftruncate(fd, len));
+	ASSERT_NE(NULL, base);
+	ASSERT_EQ(0, ftruncate(fd, front));
+	ASSERT_TRUE(!front || mmap(base, front, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
+				   0) == base);
+	rounds.pages = base + front;
 	rounds.before = variant->before;
 	pthread_barrier_init(&rounds.barrier, NULL, variant->pinners + 1);
 	for (int i = 0; i < variant->pinners; i++) {
@@ -156,15 +163,14 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 		struct memory m;
 		pid_t pid;
 
-		if (!memory_make(variant->id, &m, len + one)) {
+		if (!memory_make(variant->id, &m, one)) {
 			ASSERT_EQ(0, n) TH_LOG("%s", m.why);
 			SKIP(return, "%s", m.why);
 		}
-		/* What is in front becomes the file. */
-		ASSERT_EQ(m.addr, mmap(m.addr, len, PROT_READ | PROT_WRITE,
-				       MAP_SHARED | MAP_FIXED | MAP_POPULATE,
-				       fd, 0));
-		rounds.pages = m.addr + len;
+		/* To where the file is in front, in place of the last one. */
+		ASSERT_EQ(rounds.pages, mremap(m.addr, one, one,
+					       MREMAP_MAYMOVE | MREMAP_FIXED,
+					       rounds.pages));
 		rounds.forked = false;
 		pthread_barrier_wait(&rounds.barrier);
 		/* At another place of their loops each time. */
@@ -180,6 +186,7 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	}
 	rounds.end = true;
 	pthread_barrier_wait(&rounds.barrier);
+	memory_free(&place);
 	close(fd);
 	for (int i = 0; i < variant->pinners; i++) {
 		pthread_join(pinners[i].thread, NULL);

@@ -30,7 +30,7 @@ FIXTURE_VARIANT(highmem) {
 FIXTURE_VARIANT_ADD(highmem, anon) { MEM_ANON };
 FIXTURE_VARIANT_ADD(highmem, thp) { MEM_THP };
 FIXTURE_VARIANT_ADD(highmem, thp_pte) { MEM_THP_PTE };
-FIXTURE_VARIANT_ADD(highmem, mthp_64k) { MEM_MTHP };
+FIXTURE_VARIANT_ADD(highmem, mthp) { MEM_MTHP };
 FIXTURE_VARIANT_ADD(highmem, memfd) { MEM_MEMFD };
 FIXTURE_VARIANT_ADD(highmem, ext4) { MEM_EXT4 };
 FIXTURE_VARIANT_ADD(highmem, hugetlb) { MEM_HUGETLB };

@@ -14,7 +14,8 @@
 #define MADV_COLLAPSE	25
 #endif
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
-#define MTHP_SIZE	(64UL << 10)
+/* 64K where a page has 4K. */
+#define MTHP_SIZE	(16 * page_size())
 
 bool memory_cannot(struct memory *m, const char *fmt, ...)
 {
@@ -148,8 +149,8 @@ static bool make_mthp(struct memory *m, size_t len)
 {
 	bool ok;
 
-	if (page_size() >= MTHP_SIZE || !mthp_allow(MTHP_SIZE, true))
-		return memory_cannot(m, "no folios of 64K");
+	if (MTHP_SIZE >= pmd_size() || !mthp_allow(MTHP_SIZE, true))
+		return memory_cannot(m, "no folios of 16 pages");
 	ok = map_anon(m, len, MTHP_SIZE, PROT_READ | PROT_WRITE);
 	if (ok && madvise(m->addr, m->len, MADV_HUGEPAGE))
 		ok = memory_cannot(m, "MADV_HUGEPAGE: %s", strerror(errno));
@@ -206,7 +207,7 @@ const struct memory_kind memory_kinds[NR_MEMORY_KINDS] = {
 	[MEM_THP] = { "thp", make_thp, .anon = true, .large = true },
 	[MEM_THP_PTE] = { "thp_pte", make_thp_pte, .anon = true,
 			  .large = true, .pte_mapped = true },
-	[MEM_MTHP] = { "mthp_64k", make_mthp, .anon = true, .large = true,
+	[MEM_MTHP] = { "mthp", make_mthp, .anon = true, .large = true,
 		       .pte_mapped = true },
 	[MEM_ZERO] = { "zero", make_zero, .zero = true, .readonly = true,
 		       .refused = true, .pte_mapped = true },
@@ -229,11 +230,9 @@ const struct memory_kind memory_kinds[NR_MEMORY_KINDS] = {
 	[MEM_EXT4_PAIRS] = { "ext4_pairs", make_ext4_pairs, .large = true,
 			     .on_disk = true, .pte_mapped = true },
 	[MEM_HUGETLB] = { "hugetlb", make_hugetlb, .anon = true,
-			  .hugetlb = true, .large = true,
-			  .most = 32UL << 20 },
+			  .hugetlb = true, .large = true },
 	[MEM_HUGETLB_SHARED] = { "hugetlb_shared", make_hugetlb_shared,
-				 .hugetlb = true, .large = true,
-				 .most = 32UL << 20 },
+				 .hugetlb = true, .large = true },
 	[MEM_GIGANTIC] = { "gigantic", make_gigantic, .anon = true,
 			   .hugetlb = true, .large = true },
 };

@@ -35,7 +35,6 @@ struct memory_kind {
 	bool on_disk;		/* writeback makes pages read-only */
 	bool refused;		/* the C walk refuses it as well */
 	bool pte_mapped;	/* one entry for each base page */
-	size_t most;		/* most bytes to ask for, 0: no limit */
 };
 
 enum memory_kind_id {

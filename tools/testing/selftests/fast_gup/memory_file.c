@@ -253,21 +253,23 @@ bool hugetlb_want(size_t size, long nr)
 static bool map_hugetlb(struct memory *m, size_t len, size_t size, int flags)
 {
 	size_t log = __builtin_ctzl(size);
-	char *addr;
 
 	m->len = (len + size - 1) & ~(size - 1);
 	m->unit = size;
 	if (!hugetlb_want(size, m->len / size))
 		return memory_cannot(m, "no %zu huge pages of %zu MB",
 				     m->len / size, size >> 20);
-	addr = memory_reserve(m, m->len, size);
-	if (!addr)
-		return false;
-	m->addr = mmap(addr, m->len, PROT_READ | PROT_WRITE,
-		       flags | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED |
+	/*
+	 * The kernel chooses the place, aligned as it has to be: with a hash
+	 * table, not every part of the address space can have every size.
+	 */
+	m->addr = mmap(NULL, m->len, PROT_READ | PROT_WRITE,
+		       flags | MAP_ANONYMOUS | MAP_HUGETLB |
 		       (log << MAP_HUGE_SHIFT), -1, 0);
 	if (m->addr == MAP_FAILED)
 		return memory_cannot(m, "mmap: %s", strerror(errno));
+	m->area = m->addr;
+	m->area_len = m->len;
 	return true;
 }
 

@@ -28,7 +28,7 @@ FIXTURE(pae_flip) {
 };
 
 FIXTURE_VARIANT(pae_flip) {
-	bool (*turn)(struct race *race, unsigned long n);
+	struct opponent opponent;
 	bool two_places;
 };
 
@@ -116,10 +116,19 @@ static bool turn_mremap(struct race *race, unsigned long n)
 	       mremap(spare, len, len, flags, other) == other;
 }
 
-FIXTURE_VARIANT_ADD(pae_flip, map) { .turn = turn_map };
-FIXTURE_VARIANT_ADD(pae_flip, refault) { .turn = turn_refault };
-FIXTURE_VARIANT_ADD(pae_flip, mprotect) { .turn = turn_mprotect };
-FIXTURE_VARIANT_ADD(pae_flip, mremap) { .turn = turn_mremap, .two_places = true };
+FIXTURE_VARIANT_ADD(pae_flip, map) {
+	.opponent = { .turn = turn_map, .least = 20 },
+};
+FIXTURE_VARIANT_ADD(pae_flip, refault) {
+	.opponent = { .turn = turn_refault, .least = 20 },
+};
+FIXTURE_VARIANT_ADD(pae_flip, mprotect) {
+	.opponent = { .turn = turn_mprotect, .least = 20 },
+};
+FIXTURE_VARIANT_ADD(pae_flip, mremap) {
+	.opponent = { .turn = turn_mremap, .least = 20 },
+	.two_places = true,
+};
 
 static bool belongs(struct race *race, size_t index, uint64_t pfn)
 {
@@ -171,12 +180,10 @@ FIXTURE_SETUP(pae_flip)
 	m->addr = memory_reserve(m, 3 * table, table);
 	ASSERT_NE(NULL, m->addr) TH_LOG("%s", m->why);
 	ASSERT_LE(len, table);
-	race_init(race, self->session.dev, m, PAGES);
+	race_init(race, self->session.dev, m, PAGES, &variant->opponent);
 	if (variant->two_places)
 		race->base[1] = m->addr + table;
 	self->spare = m->addr + 2 * table;
-	race->turn = variant->turn;
-	race->least = 20;
 	race->belongs = belongs;
 	race->priv = self;
 	ASSERT_TRUE(map_side(self, BELOW, race->base[0], 0, PAGES,
@@ -197,12 +204,7 @@ FIXTURE_TEARDOWN(pae_flip)
 
 TEST_F_TIMEOUT(pae_flip, page_frames, TEST_SECONDS)
 {
-	const char *wrong;
-
-	race_run(&self->race);
-	wrong = race_verdict(&self->race);
-	EXPECT_EQ(NULL, wrong)
-		TH_LOG("%s", wrong);
+	EXPECT_RACE(&self->race);
 	/* They have stayed where they were. */
 	for (enum side side = BELOW; side < SIDES; side++) {
 		EXPECT_EQ(self->pfns[side][0], pfn_of(self->side[side].addr));
@@ -253,6 +255,9 @@ static bool turn_migrate(struct race *race, unsigned long n)
 
 FIXTURE_SETUP(pae_migrate)
 {
+	static const struct opponent opponent = {
+		.turn = turn_migrate, .least = 5, .fresh = true
+	};
 	struct race *race = &self->race;
 
 	if (!session_open(_metadata, &self->session))
@@ -260,11 +265,8 @@ FIXTURE_SETUP(pae_migrate)
 	gup_init(&self->gup, PAGES);
 	ASSERT_TRUE(memory_make(MEM_ANON, &self->memory, PAGES * page_size()));
 	tag_range(self->memory.addr, self->memory.len, RACE_OWNER, 0);
-	race_init(race, self->session.dev, &self->memory, PAGES);
+	race_init(race, self->session.dev, &self->memory, PAGES, &opponent);
 	race->most = MIGRATED;
-	race->fresh = true;
-	race->turn = turn_migrate;
-	race->least = 5;
 	race->priv = self;
 }
 
@@ -277,12 +279,7 @@ FIXTURE_TEARDOWN(pae_migrate)
 
 TEST_F_TIMEOUT(pae_migrate, content, TEST_SECONDS)
 {
-	const char *wrong;
-
-	race_run(&self->race);
-	wrong = race_verdict(&self->race);
-	EXPECT_EQ(NULL, wrong)
-		TH_LOG("%s", wrong);
+	EXPECT_RACE(&self->race);
 	printf("# %lu pages moved over the line\n", self->crossed);
 	fflush(stdout);
 	if (getenv("FAST_GUP_MOVABLE")) {

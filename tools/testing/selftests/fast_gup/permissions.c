@@ -54,6 +54,8 @@ SUBJECT(none_thp, ANSWERS(-EFAULT, -EFAULT), ONLY(0, 0, PROTNONE, PROTNONE));
 /* The write bit decides about writing, in a leaf of every size. */
 SUBJECT(read_only, ANSWERS(ALL, -EFAULT), ONLY(ALL, 0, NOT, PERMISSION));
 SUBJECT(read_only_thp, ANSWERS(ALL, -EFAULT), ONLY(ALL, 0, NOT, PERMISSION));
+/* By the tables or by a key: each format has its own way to say so, or none. */
+SUBJECT(exec_only, ANSWERS(ANY, -EFAULT), ONLY(ANY, 0, WHATEVER, WHATEVER));
 /* The tables cannot say "not readable": the walk may, the slow path may not. */
 SUBJECT(write_only, ANSWERS(ALL, ALL), ONLY(ALL, ALL, NOT, NOT));
 SUBJECT(write_only_hole, ANSWERS(-EFAULT, ALL), ONLY(0, 0, ABSENT, ABSENT));

@@ -65,7 +65,8 @@ static void check_page(struct pinner *p, size_t first, size_t i)
 		return;
 	}
 	/* A page that is being tagged just now is half of it still zeroes. */
-	if (race->fresh && tag_in_the_making(&tag, end, RACE_OWNER, first + i))
+	if (race->opponent.fresh &&
+	    tag_in_the_making(&tag, end, RACE_OWNER, first + i))
 		return;
 	if (tag.magic != PAGE_TAG_MAGIC || tag.owner != RACE_OWNER ||
 	    tag.place != place_code(first + i))
@@ -147,7 +148,7 @@ static void pin_once(struct pinner *p, uint64_t n)
 	check_page(p, first, got - 1);
 	for (int i = 0; i < 4; i++)
 		check_page(p, first, random_below(&p->random, got));
-	if (race->coherent && gup_entries[entry].pin)
+	if (race->opponent.coherent && gup_entries[entry].pin)
 		check_coherent(p, base, first, random_below(&p->random, got),
 			       n);
 	if (gup_release(race->dev, p->gup.call.handle, false))
@@ -192,7 +193,7 @@ static void *opponent_loop(void *arg)
 	struct race *race = arg;
 
 	while (!race->stop) {
-		if (!race->turn(race, race->turns)) {
+		if (!race->opponent.turn(race, race->turns)) {
 			race->turn_failed = true;
 			break;
 		}
@@ -201,10 +202,11 @@ static void *opponent_loop(void *arg)
 	return NULL;
 }
 
-void race_init(struct race *race, int dev, struct memory *memory,
-	       size_t pages)
+void race_init(struct race *race, int dev, struct memory *memory, size_t pages,
+	       const struct opponent *opponent)
 {
 	race->dev = dev;
+	race->opponent = *opponent;
 	race->memory = memory;
 	race->pages = pages;
 	race->most = 600;
@@ -218,7 +220,22 @@ void race_part(struct race *race, size_t *first, size_t *nr)
 	*nr = 1 + random_below(&race->random, race->pages - *first);
 }
 
-void race_run(struct race *race)
+static const char *verdict(const struct race *race)
+{
+	if (race->wrong)
+		return race->first_wrong;
+	if (race->turn_failed)
+		return "the opponent could not go on";
+	if (race->errors)
+		return "calls failed that must not";
+	if (race->turns < race->opponent.least)
+		return "the opponent had too few turns";
+	if (race->calls < LEAST_CALLS || race->fast < LEAST_FAST)
+		return "the walk had too few turns";
+	return NULL;
+}
+
+const char *race_run(struct race *race)
 {
 	const double start = seconds(), limit = env_long("FAST_GUP_SECONDS", 5);
 	const long iterations = env_long("FAST_GUP_ITERATIONS", 40000);
@@ -231,7 +248,7 @@ void race_run(struct race *race)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (race->churn == MAP_FAILED) {
 		race->turn_failed = true;
-		return;
+		return verdict(race);
 	}
 	random_seed(&race->random, env_long("FAST_GUP_SEED", 1));
 	pthread_create(&churner, NULL, churn_loop, race);
@@ -261,7 +278,8 @@ void race_run(struct race *race)
 			running |= !pinners[i].done;
 			calls += pinners[i].calls;
 		}
-		if (took > limit && race->turns >= race->least && calls >= LEAST_CALLS)
+		if (took > limit && race->turns >= race->opponent.least &&
+		    calls >= LEAST_CALLS)
 			break;
 		if (took > HARD_LIMIT)
 			break;
@@ -288,19 +306,5 @@ void race_run(struct race *race)
 	if (race->wrong)
 		printf("# first: %s\n", race->first_wrong);
 	fflush(stdout);
-}
-
-const char *race_verdict(const struct race *race)
-{
-	if (race->wrong)
-		return race->first_wrong;
-	if (race->turn_failed)
-		return "the opponent could not go on";
-	if (race->errors)
-		return "calls failed that must not";
-	if (race->turns < race->least)
-		return "the opponent had too few turns";
-	if (race->calls < LEAST_CALLS || race->fast < LEAST_FAST)
-		return "the walk had too few turns";
-	return NULL;
+	return verdict(race);
 }

@@ -18,6 +18,16 @@
 #define RACE_OWNER	0x7ace0001
 #define CHURN_OWNER	0xdeadbeef
 
+struct race;
+
+struct opponent {
+	/* One move; false: it failed. */
+	bool (*turn)(struct race *race, unsigned long n);
+	unsigned long least;	/* fewer turns than this prove nothing */
+	bool fresh;		/* makes new pages: zeroes are right */
+	bool coherent;		/* a pin must follow the memory's writes */
+};
+
 struct race {
 	int dev;
 	struct memory *memory;
@@ -25,11 +35,7 @@ struct race {
 	char *volatile base[2];
 	size_t pages;
 	size_t most;		/* pages a call asks for */
-	bool fresh;		/* pages can be new: zeroes are right */
-	bool coherent;		/* a pin must follow the memory's writes */
-	/* One move of the opponent; false: it failed. */
-	bool (*turn)(struct race *race, unsigned long n);
-	unsigned long least;	/* fewer turns than this prove nothing */
+	struct opponent opponent;
 	/* Where it is known: may this page frame be at this place? */
 	bool (*belongs)(struct race *race, size_t index, uint64_t pfn);
 	void *priv;		/* of the callbacks */
@@ -43,22 +49,28 @@ struct race {
 	char first_wrong[256];
 };
 
-/*
- * Over the first @pages of @memory.  The caller adds the opponent, and what
- * else is special.
- */
-void race_init(struct race *race, int dev, struct memory *memory,
-	       size_t pages);
+/* Over the first @pages of @memory.  The caller adds what else is special. */
+void race_init(struct race *race, int dev, struct memory *memory, size_t pages,
+	       const struct opponent *opponent);
 
 /*
  * Run it for FAST_GUP_SECONDS or FAST_GUP_ITERATIONS calls of each thread,
  * whichever ends first; longer, but not for ever, when one side had too few
  * turns to prove anything.
+ *
+ * Returns what it has shown to be wrong, or why it proves nothing; NULL: all
+ * is well.
  */
-void race_run(struct race *race);
+const char *race_run(struct race *race);
 
-/* What it has shown to be wrong, or why it proves nothing; NULL: all is well. */
-const char *race_verdict(const struct race *race);
+/* The same as a step of a test of the harness. */
+#define EXPECT_RACE(race)						\
+	do {								\
+		const char *_wrong = race_run(race);			\
+									\
+		EXPECT_EQ(NULL, _wrong)					\
+			TH_LOG("%s", _wrong);				\
+	} while (0)
 
 /* A random part of the range, in pages. */
 void race_part(struct race *race, size_t *first, size_t *nr);

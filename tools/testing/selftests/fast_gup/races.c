@@ -25,9 +25,7 @@ FIXTURE(races) {
 FIXTURE_VARIANT(races) {
 	enum memory_kind_id id;
 	size_t pages;
-	bool fresh, coherent;
-	bool (*turn)(struct race *race, unsigned long n);
-	unsigned long turns;	/* fewer than this proves nothing */
+	struct opponent opponent;
 };
 
 static char *at(struct race *race, size_t page)
@@ -168,37 +166,35 @@ static bool turn_compact(struct race *race, unsigned long n)
 }
 
 FIXTURE_VARIANT_ADD(races, munmap) {
-	MEM_ANON, 700, .fresh = true, .turn = turn_munmap, .turns = 10 };
+	MEM_ANON, 700, { .turn = turn_munmap, .least = 10, .fresh = true } };
 FIXTURE_VARIANT_ADD(races, munmap_thp) {
-	MEM_THP, 1024, .fresh = true, .turn = turn_munmap, .turns = 10 };
+	MEM_THP, 1024, { .turn = turn_munmap, .least = 10, .fresh = true } };
 FIXTURE_VARIANT_ADD(races, mprotect) {
-	MEM_ANON, 700, .turn = turn_mprotect, .turns = 10 };
+	MEM_ANON, 700, { .turn = turn_mprotect, .least = 10 } };
 FIXTURE_VARIANT_ADD(races, mprotect_thp) {
-	MEM_THP, 1024, .turn = turn_mprotect, .turns = 10 };
+	MEM_THP, 1024, { .turn = turn_mprotect, .least = 10 } };
 FIXTURE_VARIANT_ADD(races, dontneed) {
-	MEM_ANON, 700, .fresh = true, .turn = turn_dontneed, .turns = 10 };
+	MEM_ANON, 700, { .turn = turn_dontneed, .least = 10, .fresh = true } };
 FIXTURE_VARIANT_ADD(races, dontneed_mthp) {
-	MEM_MTHP, 704, .fresh = true, .turn = turn_dontneed, .turns = 10 };
+	MEM_MTHP, 704, { .turn = turn_dontneed, .least = 10, .fresh = true } };
 FIXTURE_VARIANT_ADD(races, mremap) {
-	MEM_ANON, 1024, .turn = turn_mremap, .turns = 10 };
+	MEM_ANON, 1024, { .turn = turn_mremap, .least = 10 } };
 FIXTURE_VARIANT_ADD(races, mremap_thp) {
-	MEM_THP, 1024, .turn = turn_mremap, .turns = 10 };
+	MEM_THP, 1024, { .turn = turn_mremap, .least = 10 } };
 FIXTURE_VARIANT_ADD(races, fork) {
-	MEM_ANON, 256, .coherent = true, .turn = turn_fork, .turns = 10 };
+	MEM_ANON, 256, { .turn = turn_fork, .least = 10, .coherent = true } };
 FIXTURE_VARIANT_ADD(races, fork_thp) {
-	MEM_THP, 1024, .coherent = true, .turn = turn_fork, .turns = 10 };
+	MEM_THP, 1024, { .turn = turn_fork, .least = 10, .coherent = true } };
 FIXTURE_VARIANT_ADD(races, split_collapse) {
-	MEM_THP, 1024, .coherent = true, .turn = turn_split_collapse,
-	.turns = 10 };
+	MEM_THP, 1024, { .turn = turn_split_collapse, .least = 10, .coherent = true } };
 FIXTURE_VARIANT_ADD(races, split_folio) {
-	MEM_THP, 1024, .coherent = true, .turn = turn_split_folio,
-	.turns = 10 };
+	MEM_THP, 1024, { .turn = turn_split_folio, .least = 10, .coherent = true } };
 FIXTURE_VARIANT_ADD(races, refill) {
-	MEM_THP, 1024, .fresh = true, .turn = turn_refill, .turns = 10 };
+	MEM_THP, 1024, { .turn = turn_refill, .least = 10, .fresh = true } };
 FIXTURE_VARIANT_ADD(races, free) {
-	MEM_ANON, 700, .fresh = true, .turn = turn_free, .turns = 10 };
+	MEM_ANON, 700, { .turn = turn_free, .least = 10, .fresh = true } };
 FIXTURE_VARIANT_ADD(races, compact) {
-	MEM_ANON, 2000, .coherent = true, .turn = turn_compact, .turns = 2 };
+	MEM_ANON, 2000, { .turn = turn_compact, .least = 2, .coherent = true } };
 
 FIXTURE_SETUP(races)
 {
@@ -210,19 +206,16 @@ FIXTURE_SETUP(races)
 		return;
 	if (!memory_make(variant->id, &self->memory, len))
 		SKIP(return, "%s", self->memory.why);
-	if (variant->turn == turn_split_folio &&
+	if (variant->opponent.turn == turn_split_folio &&
 	    access("/sys/kernel/debug/split_huge_pages", W_OK))
 		SKIP(return, "no split_huge_pages in debugfs");
-	if (variant->turn == turn_compact &&
+	if (variant->opponent.turn == turn_compact &&
 	    access("/proc/sys/vm/compact_memory", W_OK))
 		SKIP(return, "no compaction");
-	race_init(race, self->session.dev, &self->memory, variant->pages);
-	race->fresh = variant->fresh;
-	race->coherent = variant->coherent;
-	race->turn = variant->turn;
-	race->least = variant->turns;
+	race_init(race, self->session.dev, &self->memory, variant->pages,
+		  &variant->opponent);
 	tag_range(self->memory.addr, len, RACE_OWNER, 0);
-	if (variant->turn == turn_mremap) {
+	if (variant->opponent.turn == turn_mremap) {
 		/* Both places aligned to a table, so that tables move. */
 		race->base[1] = memory_reserve(&other, len,
 					       pmd_size() ?: 2UL << 20);
@@ -238,12 +231,7 @@ FIXTURE_TEARDOWN(races)
 
 TEST_F_TIMEOUT(races, content, TEST_SECONDS)
 {
-	const char *wrong;
-
-	race_run(&self->race);
-	wrong = race_verdict(&self->race);
-	EXPECT_EQ(NULL, wrong)
-		TH_LOG("%s", wrong);
+	EXPECT_RACE(&self->race);
 }
 
 TEST_HARNESS_MAIN

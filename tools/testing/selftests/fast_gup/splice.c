@@ -9,27 +9,26 @@
 #include "memory.h"
 #include "session.h"
 
-#define LEN	(64UL << 10)
+#define LEN		(16 * page_size())
+/* More than LEN anywhere in its pages. */
+#define PIPE_SIZE	(2 * LEN)
 
 FIXTURE(splice) {
 	struct session session;
 	int in, out;			/* of the pipe */
-	size_t room;
 	char *back;
 };
 
 FIXTURE_SETUP(splice)
 {
-	int fds[2], size;
+	int fds[2];
 
 	if (!session_open(_metadata, &self->session))
 		return;
 	ASSERT_EQ(0, pipe(fds));
 	self->out = fds[0];
 	self->in = fds[1];
-	size = fcntl(self->in, F_SETPIPE_SZ, 1 << 20);
-	ASSERT_GE(size, (int)LEN);
-	self->room = size;
+	ASSERT_GE(fcntl(self->in, F_SETPIPE_SZ, PIPE_SIZE), (int)PIPE_SIZE);
 	self->back = malloc(4 * LEN);
 	ASSERT_NE(NULL, self->back);
 }
@@ -64,8 +63,8 @@ TEST_F_TIMEOUT(splice, every_kind, TEST_SECONDS)
 		MEM_MEMFD_COW, MEM_SHMEM_THP, MEM_HUGETLB, MEM_HUGETLB_SHARED,
 		MEM_EXT4,
 	};
-	static const size_t offsets[] = { 0, 1, 4000 };
-	static const size_t lens[] = { 1, 4096, 5000, LEN };
+	const size_t offsets[] = { 0, 1, page_size() - 96 };
+	const size_t lens[] = { 1, page_size(), page_size() + 904, LEN };
 	uint64_t seed = 1;
 
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
@@ -144,7 +143,7 @@ TEST_F_TIMEOUT(splice, tee_and_file, TEST_SECONDS)
 	fill(m.addr, LEN, 11, 0);
 	iov = (struct iovec) { m.addr, LEN };
 	ASSERT_EQ(0, pipe(fds));
-	ASSERT_GE(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20), (int)LEN);
+	ASSERT_GE(fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE), (int)PIPE_SIZE);
 	fd = memfd_create("fast_gup", MFD_CLOEXEC);
 	ASSERT_GE(fd, 0);
 

@@ -94,6 +94,11 @@ bool make_read_only_thp(struct range *r)
 	return make_protected(r, MEM_THP, PROT_READ);
 }
 
+bool make_exec_only(struct range *r)
+{
+	return make_protected(r, MEM_ANON, PROT_EXEC);
+}
+
 bool make_write_only(struct range *r)
 {
 	return make_protected(r, MEM_ANON, PROT_WRITE);

@@ -12,6 +12,7 @@ bool make_none(struct range *r);
 bool make_read_only(struct range *r);
 bool make_none_thp(struct range *r);
 bool make_read_only_thp(struct range *r);
+bool make_exec_only(struct range *r);
 bool make_write_only(struct range *r);
 bool make_write_only_hole(struct range *r);
 bool make_hole(struct range *r);

@@ -5,7 +5,7 @@
 //! Here is one entry and somebody who writes it, with every way to spread the writes over the
 //! accesses of the load. What the barriers are for is shown in `models`, and by the litmus tests.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::format::x86_pae::X86Pae;
 use crate::format::{Format, Slot};
 use std::cell::RefCell;

@@ -2,7 +2,7 @@
 
 //! The laws of the format of x86_64, for all combinations of the flags.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::format::x86_64::{Rights, X86_64};
 use crate::format::{Access, Entry, Format, Geometry, Level, Slot};
 use crate::refusal::Refusal;

@@ -4,7 +4,7 @@
 //!
 //! The C is the same as for x86_64, in a configuration without protection keys and shadow stacks.
 
-use crate::c::*;
+use crate::c::x86::*;
 use crate::format::x86_pae::{Rights, X86Pae};
 use crate::format::{Access, Entry, Format, Geometry, Level};
 use crate::refusal::Refusal;

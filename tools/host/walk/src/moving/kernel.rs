@@ -8,12 +8,12 @@
 
 use super::oracle::Oracle;
 use super::stage::Stage;
-use crate::c::*;
+use crate::c::x86::_PAGE_PRESENT;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn, PhysAddr};
 use crate::naive::{self, Mapped};
 use crate::refusal::Refusal;
-use crate::shape::Shape;
+use crate::shape::{Change, Shape};
 use crate::world::{Event, Request, Watcher, World};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -41,7 +41,9 @@ pub(super) enum Step {
     /// Gives what was freed last to somebody else.
     Reallocate,
     /// Changes bits of the entry of a page.
-    Change(usize, u64, u64),
+    Change(usize, Change),
+    /// Takes the entry of a page in hand, to change its permissions.
+    Protect(usize),
     /// Splits a folio; the entries are in the end as they were.
     SplitFolio(usize),
     /// Takes a table of pages out of the tree, to collapse it.
@@ -69,9 +71,6 @@ pub(super) enum Step {
     /// Write-protects a page, and shares it with the child unless it is pinned.
     ForkPage(usize),
 }
-
-/// Bits of an entry that hold an address, in the worlds that are made here.
-const FRAME: u64 = 0x0000_7fff_ffff_f000;
 
 /// A table that is in the tree of somebody else, and where it was in ours.
 #[derive(Clone, Copy)]
@@ -114,7 +113,7 @@ pub(super) fn page_at(
     request: &Request,
     page: usize,
 ) -> Result<(Pfn, Mapped), Refusal> {
-    let addr = request.start + page * 4096;
+    let addr = request.start + page * request.shape.page_size();
     naive::look(&world.memory.borrow(), request, addr).map(|mapped| (mapped.pfn, mapped))
 }
 
@@ -168,7 +167,8 @@ impl Kernel {
             Step::SwapOut => self.swap_out(world),
             Step::PutBackReadOnly => {
                 if let Some(mapped) = self.hand.take() {
-                    self.write(world, (mapped.at, mapped.index), mapped.raw & !_PAGE_RW);
+                    let raw = self.changed(mapped.raw, Change::WriteProtect);
+                    self.write(world, (mapped.at, mapped.index), raw);
                 }
             }
             Step::DropMapping => self.drop_mapping(world),
@@ -178,13 +178,17 @@ impl Kernel {
                     world.folios.borrow_mut().add(first, order, Kind::Anon);
                 }
             }
-            Step::Change(page, clear, set) => {
+            Step::Change(page, change) => {
                 if let Ok((_, mapped)) = self.page(world, page) {
-                    self.write(world, (mapped.at, mapped.index), mapped.raw & !clear | set);
+                    let raw = self.changed(mapped.raw, change);
+                    self.write(world, (mapped.at, mapped.index), raw);
                 }
             }
+            Step::Protect(page) => self.protect(world, page),
             Step::SplitFolio(page) => {
-                if let Ok((pfn, Mapped { size: 4096, .. })) = self.page(world, page) {
+                let small = self.stage.shape.page_size();
+                if let Some((pfn, _)) = self.page(world, page).ok().filter(|(_, m)| m.size == small)
+                {
                     world.folios.borrow_mut().split(pfn);
                 }
             }
@@ -222,7 +226,11 @@ impl Kernel {
     }
 
     fn addr(&self, page: usize) -> usize {
-        self.request.start + page % self.stage.pages * 4096
+        self.request.start + page % self.stage.pages * self.stage.shape.page_size()
+    }
+
+    fn changed(&self, raw: u64, change: Change) -> u64 {
+        self.stage.shape.changed(raw, change)
     }
 
     /// Writes an entry. With PAE, where the kernel does so by halves, the second half is written
@@ -265,6 +273,10 @@ impl Kernel {
 
 impl Watcher for Kernel {
     fn before(&mut self, world: &World, event: Event) {
+        // What happens at a barrier happens in front of the next access as well.
+        if event == Event::ReadBarrier {
+            return;
+        }
         if self.second_half.get().is_some() {
             self.finish_write(world);
             self.oracle.world_changed(world);

@@ -27,7 +27,7 @@ pub(super) struct Oracle {
 
 impl Oracle {
     pub(super) fn new(world: &World, request: &Request) -> Self {
-        let pages = (request.end - request.start) / 4096;
+        let pages = (request.end - request.start) / request.shape.page_size();
         let mut oracle = Self {
             request: *request,
             now: 0,

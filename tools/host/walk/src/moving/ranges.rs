@@ -11,7 +11,7 @@ use super::scripts::Script;
 use super::stage::Stage;
 use super::tiny::{all_schedules, TINY};
 use super::{pinned_pages_are_exclusive, stages};
-use crate::c::Machine;
+use crate::flags::Flags;
 use crate::format::Pfn;
 use crate::ranged::{references_are_those_of, release, Caller, Held, Memory};
 use crate::refusal::Refusal;
@@ -133,7 +133,9 @@ fn fallback(world: &World, stage: Stage, pages: Range<usize>) -> Vec<Pfn> {
     };
     pages
         .map_while(|page| page_at(world, &request, page).ok())
-        .take_while(|(pfn, mapped)| may_be_got(*pfn, Machine::writable(mapped.raw)))
+        .take_while(|(pfn, mapped)| {
+            may_be_got(*pfn, stage.shape.flags(mapped.raw).has(Flags::WRITE))
+        })
         .map(|(pfn, _)| pfn)
         .collect()
 }

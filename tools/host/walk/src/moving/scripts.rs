@@ -3,8 +3,8 @@
 //! What the kernel does to user memory, as sequences of steps.
 
 use super::kernel::Step;
-use crate::c::*;
 use crate::format::Level;
+use crate::shape::Change;
 
 /// One thing that the kernel does, to page `page` or to the tables above it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,10 @@ pub(super) enum Script {
     Ksm,
     WriteProtect,
     ProtNone,
+    /// `mprotect()`: the entry is of no use to anybody for a moment.
+    Protect,
+    /// A fault of hash, which fills the table of hashes from the entry.
+    Hash,
     /// What the CPU does at any time.
     SetAccessed,
     SetDirty,
@@ -40,7 +44,7 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Script; 20] = [
+    pub(super) const ALL: [Script; 22] = [
         Script::Unmap,
         Script::UnmapAndReallocate,
         Script::Exchange,
@@ -50,6 +54,8 @@ impl Script {
         Script::Ksm,
         Script::WriteProtect,
         Script::ProtNone,
+        Script::Protect,
+        Script::Hash,
         Script::SetAccessed,
         Script::SetDirty,
         Script::SplitFolio,
@@ -74,10 +80,15 @@ impl Script {
             Script::Truncate => vec![Step::Clear(page), Step::DropMapping, Step::Release],
             Script::SwapOut => vec![Step::Clear(page), Step::TryShare, Step::SwapOut],
             Script::Ksm => vec![Step::Clear(page), Step::TryShare, Step::PutBackReadOnly],
-            Script::WriteProtect => vec![Step::Change(page, _PAGE_RW, 0)],
-            Script::ProtNone => vec![Step::Change(page, _PAGE_PRESENT, _PAGE_PROTNONE)],
-            Script::SetAccessed => vec![Step::Change(page, 0, _PAGE_ACCESSED)],
-            Script::SetDirty => vec![Step::Change(page, 0, _PAGE_DIRTY)],
+            Script::WriteProtect => vec![Step::Change(page, Change::WriteProtect)],
+            Script::ProtNone => vec![Step::Change(page, Change::ProtNone)],
+            Script::Protect => vec![Step::Protect(page), Step::PutBackReadOnly],
+            Script::Hash => vec![
+                Step::Change(page, Change::Busy),
+                Step::Change(page, Change::Hashed),
+            ],
+            Script::SetAccessed => vec![Step::Change(page, Change::Accessed)],
+            Script::SetDirty => vec![Step::Change(page, Change::Dirty)],
             Script::SplitFolio => vec![Step::SplitFolio(page)],
             Script::Collapse => vec![
                 Step::ClearTable(page),

@@ -2,7 +2,7 @@
 
 //! Small address spaces to be changed: a few pages around a border between two tables.
 
-use crate::c::*;
+use crate::flags::Flags;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::shape::{Shape, FOUR_GIB};
@@ -28,6 +28,8 @@ pub(super) struct Stage {
     /// Somebody else has the pages whose addresses are the lower halves of those that are mapped
     /// here, with PAE.
     pub(super) others_below: bool,
+    /// A single page is walked like many.
+    pub(super) as_many: bool,
 }
 
 impl Stage {
@@ -36,37 +38,41 @@ impl Stage {
     }
 
     pub(super) fn request(&self) -> Request {
-        let start = self.shape.border() - self.before_border.min(self.pages) * 4096;
+        let page_size = self.shape.page_size();
+        let start = self.shape.border() - self.before_border.min(self.pages) * page_size;
         Request {
             shape: self.shape,
             physical_mask: (1 << 52) - 1,
-            pkru: 0,
+            keys: 0,
             start,
-            end: start + self.pages * 4096,
+            end: start + self.pages * page_size,
             write: self.write,
             pin: self.pin,
             max_section: self.max_section,
             room: isize::MAX,
+            as_many: self.as_many,
         }
     }
 
     /// Flags of the leaves.
-    pub(super) fn flags(&self) -> u64 {
-        let pse = if self.level == 0 { 0 } else { _PAGE_PSE };
-        let rw = if self.writable { _PAGE_RW } else { 0 };
-        _PAGE_PRESENT | _PAGE_USER | rw | pse
+    pub(super) fn flags(&self) -> Flags {
+        if self.writable {
+            Flags::GOOD
+        } else {
+            Flags::READ_ONLY
+        }
     }
 
     /// Makes the world, and calls `mapped` with the first page of each leaf.
     pub(super) fn build(&self, mut mapped: impl FnMut(Pfn)) -> World {
         let world = World::new(self.shape);
         let request = self.request();
-        let size = 4096usize << (9 * self.level);
-        let leaf_pages = size / 4096;
+        let size = 1 << self.shape.shift(self.level());
+        let leaf_pages = size / self.shape.page_size();
         let order = if self.level == 0 {
             self.order
         } else {
-            9 * self.level as u8
+            self.shape.order(self.level())
         };
         let mut pfn: Pfn = self.shape.memory(order);
 
@@ -80,7 +86,8 @@ impl Stage {
             }
             let mut tables = world.memory.borrow_mut();
             let (at, index) = tables.place(addr, self.level(), 0);
-            tables.write(at, index, (pfn as u64) << 12 | self.flags());
+            let raw = self.shape.leaf(self.level(), pfn, self.flags());
+            tables.write(at, index, raw);
             if self.others_below {
                 let below = pfn % FOUR_GIB;
                 world.folios.borrow_mut().add(below, order, Kind::Anon);

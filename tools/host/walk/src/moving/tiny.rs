@@ -25,6 +25,7 @@ pub(super) const TINY: Stage = Stage {
     pin: true,
     max_section: 512,
     others_below: false,
+    as_many: false,
 };
 
 /// Calls `try_one` with all ways to make the steps in their order, each in front of one of the
@@ -47,7 +48,22 @@ pub(super) fn all_schedules(
     }
 }
 
+/// A page by itself is walked in both ways.
+fn ways(stage: Stage) -> impl Iterator<Item = Stage> {
+    let ways = if stage.pages == 1 {
+        &[true, false][..]
+    } else {
+        &[true]
+    };
+
+    ways.iter().map(move |&as_many| Stage { as_many, ..stage })
+}
+
 fn one_script(stage: Stage) -> usize {
+    ways(stage).map(one_script_in_one_way).sum()
+}
+
+fn one_script_in_one_way(stage: Stage) -> usize {
     let events = run(stage, Vec::new());
     let mut runs = 0;
     for script in Script::ALL {
@@ -62,6 +78,10 @@ fn one_script(stage: Stage) -> usize {
 }
 
 fn two_scripts(stage: Stage) {
+    ways(stage).for_each(two_scripts_in_one_way);
+}
+
+fn two_scripts_in_one_way(stage: Stage) {
     let events = run(stage, Vec::new());
     for first in Script::ALL {
         for second in Script::ALL {
@@ -236,5 +256,41 @@ fn an_exchange_of_pae_and_another_script() {
                 });
             }
         }
+    }
+}
+
+/// The same on ppc64, where tables have other sizes, and entries that are invalid for a moment.
+#[test]
+fn one_page_of_ppc64_and_one_script() {
+    for shape in Shape::PPC64 {
+        for stage in stages(1) {
+            one_script(Stage { shape, ..stage });
+        }
+    }
+}
+
+/// Two pages in two tables. With pages of 64K, radix has tables of 256 bytes.
+#[test]
+fn two_pages_of_ppc64_and_one_script() {
+    for shape in [Shape::Radix64K, Shape::Hash64K] {
+        for stage in stages(2) {
+            one_script(Stage {
+                shape,
+                before_border: 1,
+                order: 0,
+                ..stage
+            });
+        }
+    }
+}
+
+#[test]
+fn one_page_of_ppc64_and_two_scripts() {
+    for (shape, level) in [(Shape::Radix64K, 1), (Shape::Hash64K, 0)] {
+        two_scripts(Stage {
+            shape,
+            level,
+            ..TINY
+        });
     }
 }

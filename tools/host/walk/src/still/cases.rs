@@ -4,15 +4,13 @@
 
 use super::compare;
 use super::space::{Memory, Piece, Space};
-use crate::c::*;
+use crate::flags::Flags;
 use crate::folios::Kind;
+use crate::format::Level;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
 use crate::walk::BATCH;
-use crate::world::Request;
-
-const GOOD: u64 = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
-const BASE: usize = 0x7f00_0000_0000;
+use crate::world::{Request, World};
 
 fn memory(order: u8) -> Memory {
     Memory {
@@ -28,119 +26,156 @@ fn pages(order: u8) -> Piece {
         memory: memory(order),
         skip: 0,
         pages: 1 << order,
-        flags: GOOD,
+        flags: Flags::GOOD,
         odd: None,
     }
 }
 
-fn space(pieces: Vec<Piece>) -> Space {
+fn space(shape: Shape, pieces: Vec<Piece>) -> Space {
     Space {
-        shape: Shape::Four,
+        shape,
         encrypted: false,
-        base: BASE,
+        base: shape.border(),
         noise: 0x5eed,
         pieces,
     }
 }
 
-fn request(pages: usize) -> Request {
+fn request(shape: Shape, pages: usize) -> Request {
     Request {
-        shape: Shape::Four,
+        shape,
         physical_mask: (1 << 52) - 1,
-        pkru: 0,
-        start: BASE,
-        end: BASE + pages * 4096,
+        keys: 0,
+        start: shape.border(),
+        end: shape.border() + pages * shape.page_size(),
         write: true,
         pin: true,
         max_section: 512,
         room: isize::MAX,
+        as_many: false,
     }
 }
 
-/// References to a large folio are taken for a batch at once, A/D bits or not.
+/// References to a large folio are taken for a batch at once, whatever bits the CPU sets, or hash.
 #[test]
 fn a_large_folio_is_grabbed_in_runs() {
-    let built = space(vec![pages(9)]).build();
-    let (_, outcome) = compare(&built.world, &request(512));
-    assert_eq!(
-        (outcome.tally.pages, outcome.grabs, outcome.kept.len()),
-        (512, 512 / BATCH, 512 / BATCH)
-    );
+    for shape in Shape::ALL {
+        let built = space(shape, vec![pages(9)]).build();
+        let (_, outcome) = compare(&built.world, &request(shape, 512));
+        assert_eq!(
+            (outcome.tally.pages, outcome.grabs, outcome.kept.len()),
+            (512, 512 / BATCH, 512 / BATCH)
+        );
+    }
 }
 
 /// A folio of each order, one behind the other in memory: no run crosses a border.
 #[test]
 fn runs_end_where_folios_end() {
-    let built = space(vec![pages(4), pages(4), pages(0), pages(0), pages(1)]).build();
-    let (_, outcome) = compare(&built.world, &request(36));
-    let lengths: Vec<usize> = outcome.kept.iter().map(|&(_, nr)| nr).collect();
-    assert_eq!(lengths, [16, 16, 1, 1, 2]);
-    assert_eq!(outcome.tally.sections, 1);
+    for shape in Shape::ALL {
+        // 32 entries are all of a table of radix with pages of 64K.
+        let pieces = vec![pages(4), pages(3), pages(0), pages(0), pages(1)];
+        let built = space(shape, pieces).build();
+        let (_, outcome) = compare(&built.world, &request(shape, 28));
+        let lengths: Vec<usize> = outcome.kept.iter().map(|&(_, nr)| nr).collect();
+        assert_eq!(lengths, [16, 8, 1, 1, 2]);
+        assert_eq!(outcome.tally.sections, 1);
+    }
 }
 
 #[test]
 fn huge_pages_are_one_entry() {
-    let leaf = |pud| Piece::Huge {
-        memory: memory(if pud { 18 } else { 9 }),
-        pud,
-        flags: GOOD,
-    };
-    let built = space(vec![leaf(false), leaf(true)]).build();
-    // BASE is aligned to the PUD: one huge page, 511 that fill up, and one of 1 GiB.
-    let (_, outcome) = compare(&built.world, &request(2 << 18));
-    assert_eq!(outcome.tally.pages, 2 << 18);
-    assert_eq!(
-        (
-            outcome.grabs,
-            outcome.tally.sections,
-            outcome.tally.longest_section
-        ),
-        (513, 2, 512)
-    );
+    for shape in Shape::ALL.into_iter().filter(|&shape| shape != Shape::Pae) {
+        let [small, large] = [Level::PMD, Level::PUD].map(|level| shape.order(level));
+        let leaf = |pud| Piece::Huge {
+            memory: memory(if pud { large } else { small }),
+            pud,
+            flags: Flags::GOOD,
+        };
+        let built = space(shape, vec![leaf(false), leaf(true)]).build();
+        // The base is aligned to the PUD: one huge page, others that fill up, and a larger one.
+        let whole = Request {
+            max_section: 100,
+            ..request(shape, 2 << large)
+        };
+        let (_, outcome) = compare(&built.world, &whole);
+        let leaves = shape.entries(Level::PMD) + 1;
+        assert_eq!(outcome.tally.pages, 2 << large);
+        assert_eq!(
+            (
+                outcome.grabs,
+                outcome.tally.sections,
+                outcome.tally.longest_section
+            ),
+            (leaves, leaves.div_ceil(100), 100)
+        );
+    }
 }
 
 /// From the middle of a huge page to the middle of the next.
 #[test]
 fn huge_pages_may_be_got_in_part() {
-    let leaf = || Piece::Huge {
-        memory: memory(9),
-        pud: false,
-        flags: GOOD,
-    };
-    let built = space(vec![leaf(), leaf()]).build();
-    let part = Request {
-        start: BASE + 300 * 4096,
-        end: BASE + 700 * 4096,
-        ..request(0)
-    };
-    let (_, outcome) = compare(&built.world, &part);
-    let lengths: Vec<usize> = outcome.kept.iter().map(|&(_, nr)| nr).collect();
-    assert_eq!(lengths, [212, 188]);
+    for shape in Shape::ALL {
+        let order = shape.order(Level::PMD);
+        let leaf = || Piece::Huge {
+            memory: memory(order),
+            pud: false,
+            flags: Flags::GOOD,
+        };
+        let built = space(shape, vec![leaf(), leaf()]).build();
+        let (from, pages) = (20, (1 << order) - 1);
+        let part = Request {
+            start: shape.border() + from * shape.page_size(),
+            ..request(shape, from + pages)
+        };
+        let (_, outcome) = compare(&built.world, &part);
+        let lengths: Vec<usize> = outcome.kept.iter().map(|&(_, nr)| nr).collect();
+        assert_eq!(lengths, [(1 << order) - from, from - 1], "{shape:?}");
+    }
+}
+
+/// Hash with pages of 4K has no entry for 16M and for 16G: eight of 2M, and sixty-four of 256M, each
+/// with the address of its part. See `set_huge_pte_at()`.
+#[test]
+fn one_huge_page_may_be_many_entries() {
+    let shape = Shape::Hash4K;
+    for (level, entries, order) in [(Level::PMD, 8, 12), (Level::PUD, 64, 22)] {
+        let world = World::new(shape);
+        let (pfn, step) = (3 << order, 1 << shape.order(level));
+        world.folios.borrow_mut().add(pfn, order, Kind::Anon);
+        for entry in 0..entries {
+            let addr = shape.border() + (entry << shape.shift(level));
+            let mut tables = world.memory.borrow_mut();
+            let (at, index) = tables.place(addr, level, 0);
+            let raw = shape.leaf(level, pfn + entry * step, Flags::GOOD);
+            tables.write(at, index, raw);
+        }
+        let (_, outcome) = compare(&world, &request(shape, 1 << order));
+        assert_eq!((outcome.tally.pages, outcome.grabs), (1 << order, entries));
+        assert!(outcome.pages().eq(pfn..pfn + (1 << order)));
+    }
 }
 
 /// The last page of each shape, where "the end of the table" is near the end of all.
 #[test]
 fn the_last_page_of_user_space() {
     for shape in Shape::ALL {
-        let task_size = shape.task_size();
-        let mut space = space(vec![]);
-        (space.shape, space.base) = (shape, task_size - 4096);
-        let world = space.build().world;
+        let (task_size, page_size) = (shape.task_size(), shape.page_size());
+        let world = World::new(shape);
         let top = Request {
-            shape,
-            start: task_size - 3 * 4096,
+            start: task_size - 3 * page_size,
             end: task_size,
-            ..request(0)
+            ..request(shape, 0)
         };
-        for (i, addr) in (top.start..top.end).step_by(4096).enumerate() {
+        for (i, addr) in (top.start..top.end).step_by(page_size).enumerate() {
             let pfn = 0x800 + 2 * i;
             world
                 .folios
                 .borrow_mut()
                 .add(pfn, 0, Kind::File { mapped: true });
             let mut tables = world.memory.borrow_mut();
-            let (at, index) = tables.place(addr, crate::format::Level::PTE, 0);
-            tables.write(at, index, (pfn as u64) << 12 | GOOD);
+            let (at, index) = tables.place(addr, Level::PTE, 0);
+            tables.write(at, index, shape.leaf(Level::PTE, pfn, Flags::GOOD));
         }
         let (_, outcome) = compare(&world, &top);
         assert_eq!(outcome.tally.pages, 3);
@@ -151,32 +186,38 @@ fn the_last_page_of_user_space() {
 #[test]
 fn a_refusal_keeps_what_is_in_front_of_it() {
     let reasons = [
-        (_PAGE_PRESENT, Refusal::Absent),
-        (_PAGE_PRESENT | _PAGE_PROTNONE, Refusal::ProtNone),
-        (_PAGE_RW, Refusal::Permission),
-        (_PAGE_USER, Refusal::Permission),
-        (_PAGE_PKEY_BIT0, Refusal::Key),
-        (_PAGE_SPECIAL, Refusal::Special),
+        (Flags::PRESENT, Refusal::Absent),
+        (Flags::PRESENT | Flags::PROTNONE, Refusal::ProtNone),
+        (Flags::WRITE, Refusal::Permission),
+        (Flags::USER, Refusal::Permission),
+        (Flags::key(1), Refusal::Key),
+        (Flags::SPECIAL, Refusal::Special),
     ];
-    for (change, refusal) in reasons {
-        for at in [0, 1, 63, 64, 65, 127] {
-            let piece = Piece::Pages {
-                memory: memory(7),
-                skip: 0,
-                pages: 128,
-                flags: GOOD,
-                odd: Some((at, change)),
-            };
-            let built = space(vec![piece]).build();
-            let keys = Request {
-                pkru: 0b1000,
-                ..request(128)
-            };
-            let (_, outcome) = compare(&built.world, &keys);
-            assert_eq!(
-                (outcome.tally.pages, outcome.tally.refusal),
-                (at, refusal as u32)
-            );
+    for shape in Shape::ALL {
+        for (change, refusal) in reasons {
+            if refusal == Refusal::Key && !shape.has_keys() {
+                continue;
+            }
+            for at in [0, 1, 63, 64, 65, 127] {
+                let piece = Piece::Pages {
+                    memory: memory(7),
+                    skip: 0,
+                    pages: 128,
+                    flags: Flags::GOOD,
+                    odd: Some((at, change)),
+                };
+                let built = space(shape, vec![piece]).build();
+                let keys = Request {
+                    keys: if shape.has_keys() { shape.forbid(1) } else { 0 },
+                    ..request(shape, 128)
+                };
+                let (_, outcome) = compare(&built.world, &keys);
+                assert_eq!(
+                    (outcome.tally.pages, outcome.tally.refusal),
+                    (at, refusal as u32),
+                    "{shape:?} {change:?}"
+                );
+            }
         }
     }
 }
@@ -184,23 +225,26 @@ fn a_refusal_keeps_what_is_in_front_of_it() {
 /// Every length of a section up to some batches, for requests of every length around them.
 #[test]
 fn sections_of_every_length() {
-    let pieces = [0, 1, 2, 3, 0, 5, 0, 2, 6].map(pages);
-    let space = space(pieces.to_vec());
-    for max_section in 1..140 {
-        for pages in [1, max_section, max_section + 1, 2 * max_section, 125] {
-            let built = space.build();
-            let short = Request {
-                max_section,
-                ..request(pages.min(125))
-            };
-            compare(&built.world, &short);
+    for shape in [Shape::Four, Shape::Radix64K] {
+        let pieces = [0, 1, 2, 3, 0, 5, 0, 2, 6].map(pages);
+        let space = space(shape, pieces.to_vec());
+        for max_section in 1..140 {
+            for pages in [1, max_section, max_section + 1, 2 * max_section, 125] {
+                let built = space.build();
+                let short = Request {
+                    max_section,
+                    ..request(shape, pages.min(125))
+                };
+                compare(&built.world, &short);
+            }
         }
     }
 }
 
 #[test]
 fn nothing_is_asked_for() {
-    let built = space(vec![pages(0)]).build();
-    let (_, outcome) = compare(&built.world, &request(0));
+    let shape = Shape::Four;
+    let built = space(shape, vec![pages(0)]).build();
+    let (_, outcome) = compare(&built.world, &request(shape, 0));
     assert_eq!((outcome.tally.pages, outcome.tally.sections), (0, 0));
 }

@@ -5,7 +5,7 @@
 
 use super::ask;
 use super::space::{space, Memory as Piecewise, Piece, Space};
-use crate::c::*;
+use crate::flags::Flags;
 use crate::folios::Kind;
 use crate::format::Level;
 use crate::memory::Memory as Tables;
@@ -27,14 +27,15 @@ struct Call {
 
 /// One call from page number `from` of the request on, of one walk.
 fn call(world: &World, request: &Request, from: usize, memory: &Memory) -> Call {
+    let page_size = request.shape.page_size();
     let rest = Request {
-        start: request.start + from * 4096,
+        start: request.start + from * page_size,
         ..*request
     };
     let mut nobody = ();
     let watched = Watched::new(world, &mut nobody);
     let mut caller = Caller::new(&watched, &rest, memory);
-    let pages = (rest.end - rest.start) / 4096;
+    let pages = (rest.end - rest.start) / page_size;
     let tally = caller.walk(0..pages, |_| false);
     let ranges = caller.ranges();
     let pages = ranges.iter().map(|range| range.nr).sum();
@@ -49,7 +50,7 @@ fn call(world: &World, request: &Request, from: usize, memory: &Memory) -> Call 
         "a section is too long"
     );
     assert!(ranges.len() <= memory.room());
-    let ends = tally.refusal != 0 || rest.start + pages * 4096 == rest.end;
+    let ends = tally.refusal != 0 || rest.start + pages * page_size == rest.end;
     assert!(ends || caller.room() == 0, "a call ends with room left");
     ranges_are_merged(world, &ranges);
     Call {
@@ -62,7 +63,7 @@ fn call(world: &World, request: &Request, from: usize, memory: &Memory) -> Call 
 
 /// Calls until there is a refusal, or the request is done.
 fn calls(world: &World, request: &Request, memory: &Memory) -> Vec<Call> {
-    let wanted = (request.end - request.start) / 4096;
+    let wanted = (request.end - request.start) / request.shape.page_size();
     let mut calls = Vec::new();
     let mut done = 0;
 
@@ -85,7 +86,7 @@ fn all_ranges(calls: &[Call]) -> Vec<Held> {
 
 /// Room for all the ranges that there can be.
 fn plenty(request: &Request) -> Memory {
-    Memory::array((request.end - request.start) / 4096)
+    Memory::array((request.end - request.start) / request.shape.page_size())
 }
 
 /// The ranges of a request, asked for with buffers of both kinds, and all that must be true of them.
@@ -123,29 +124,26 @@ fn compare(world: &World, request: &Request, memory: &Memory) -> Vec<Call> {
 /// Entries of the table that begins at an address and of which the request wants something: of pages,
 /// or of huge ones, if the first one is.
 fn entries_at(world: &World, request: &Request, addr: usize) -> Option<usize> {
-    let size = leaf_size(&world.memory.borrow(), request, addr)?;
+    let shape = request.shape;
+    let level = leaf_level(&world.memory.borrow(), shape, addr)?;
+    let (size, entries) = (1 << shape.shift(level), shape.entries(level));
     let wanted = (request.end - addr).div_ceil(size);
-    (addr % (size * 512) == 0).then_some(wanted.min(512))
+    (addr % (size * entries) == 0).then_some(wanted.min(entries))
 }
 
-/// What one entry maps of the table that a way down ends at, whatever the entry says then.
-fn leaf_size(memory: &Tables, request: &Request, addr: usize) -> Option<usize> {
-    let machine = Machine {
-        physical_mask: request.physical_mask,
-        pkru: 0,
-    };
+/// The level of the table that a way down ends at, whatever its entry says then.
+fn leaf_level(memory: &Tables, shape: Shape, addr: usize) -> Option<Level> {
     let mut at = memory.root();
     loop {
         let level = memory.level(at);
-        let shift = 12 + 9 * level.index();
-        let raw = memory.read(at, addr >> shift & 511);
-        if level == Level::PTE || raw & _PAGE_PSE != 0 {
-            return Some(1 << shift);
+        let raw = memory.read(at, shape.index(level, addr));
+        if level == Level::PTE {
+            return Some(level);
         }
-        if raw & _PAGE_PRESENT == 0 {
-            return None;
+        match shape.points_to(raw) {
+            Some(table) => at = table,
+            None => return shape.is_present(raw).then_some(level),
         }
-        at = machine.table(raw);
     }
 }
 
@@ -153,6 +151,9 @@ fn leaf_size(memory: &Tables, request: &Request, addr: usize) -> Option<usize> {
 /// not have finished, or behind it if its last range goes on there. And no call begins a range in
 /// such a table, unless it began there itself.
 fn ends_are_where_they_should_be(world: &World, request: &Request, room: usize, calls: &[Call]) {
+    let page_size = request.shape.page_size();
+    // All tables begin with one of pages.
+    let table_size = 1 << request.shape.shift(Level::PMD);
     let mut start = request.start;
 
     for (i, call) in calls.iter().enumerate() {
@@ -160,9 +161,10 @@ fn ends_are_where_they_should_be(world: &World, request: &Request, room: usize, 
         let mut too_much = false;
         for (nr, range) in call.ranges.iter().enumerate() {
             assert!(!too_much, "{range:x?} of a table that may not fit");
-            let end = begin + range.nr * 4096;
+            let end = begin + range.nr * page_size;
             // The tables that begin within the range, or behind it.
-            let borders = (begin / TABLE + 1..=end / TABLE).map(|table| table * TABLE);
+            let tables = begin / table_size + 1..=end / table_size;
+            let borders = tables.map(|table| table * table_size);
             let left = room - (nr + 1);
             too_much = borders
                 .filter(|&border| border < request.end)
@@ -178,9 +180,6 @@ fn ends_are_where_they_should_be(world: &World, request: &Request, room: usize, 
         start = begin;
     }
 }
-
-/// What a table of pages maps; all others begin with one of them.
-const TABLE: usize = 1 << PMD_SHIFT;
 
 fn buffer() -> impl Strategy<Value = (bool, usize)> {
     prop_oneof![
@@ -258,16 +257,13 @@ proptest! {
     }
 }
 
-const GOOD: u64 = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
-const BASE: usize = 0x7f00_0000_0000;
-
 /// A folio, mapped by pages from number `skip` on.
 fn folio(order: u8, skip: usize, pages: usize) -> Piece {
     Piece::Pages {
         memory: memory_of(order),
         skip,
         pages,
-        flags: GOOD,
+        flags: Flags::GOOD,
         odd: None,
     }
 }
@@ -276,7 +272,7 @@ fn huge(pud: bool) -> Piece {
     Piece::Huge {
         memory: memory_of(if pud { 18 } else { 9 }),
         pud,
-        flags: GOOD,
+        flags: Flags::GOOD,
     }
 }
 
@@ -291,24 +287,26 @@ fn memory_of(order: u8) -> Piecewise {
 
 /// The lengths of the ranges of each call, with a buffer for `room` of them.
 fn lengths(before: usize, pieces: Vec<Piece>, pages: usize, room: usize) -> Vec<Vec<usize>> {
-    let base = BASE - before * 4096;
+    let shape = Shape::Four;
+    let base = shape.border() - before * shape.page_size();
     let space = Space {
-        shape: Shape::Four,
+        shape,
         encrypted: false,
         base,
         noise: 0x5eed,
         pieces,
     };
     let request = Request {
-        shape: Shape::Four,
+        shape,
         physical_mask: (1 << 52) - 1,
-        pkru: 0,
+        keys: 0,
         start: base,
-        end: base + pages * 4096,
+        end: base + pages * shape.page_size(),
         write: true,
         pin: true,
         max_section: 512,
         room: isize::MAX,
+        as_many: true,
     };
     let calls = compare(&space.build().world, &request, &Memory::array(room));
     let lengths = calls

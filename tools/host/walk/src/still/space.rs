@@ -2,11 +2,11 @@
 
 //! Random address spaces: pieces of all kinds, one behind the other.
 
-use crate::c::*;
+use crate::flags::Flags;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::refusal::Refusal;
-use crate::shape::{Shape, FOUR_GIB};
+use crate::shape::{Change, Shape, FOUR_GIB};
 use crate::world::World;
 use proptest::prelude::*;
 
@@ -28,14 +28,14 @@ pub(crate) enum Piece {
         memory: Memory,
         skip: usize,
         pages: usize,
-        flags: u64,
-        odd: Option<(usize, u64)>,
+        flags: Flags,
+        odd: Option<(usize, Flags)>,
     },
     /// One leaf, at the next address that is aligned to it; what is before is filled.
     Huge {
         memory: Memory,
         pud: bool,
-        flags: u64,
+        flags: Flags,
     },
     Hole {
         pages: usize,
@@ -45,10 +45,11 @@ pub(crate) enum Piece {
         raw: u64,
         pages: usize,
     },
-    /// A page whose entry at a level above it is changed afterwards.
+    /// A page whose entry at a level above it is changed afterwards, in one of the ways to
+    /// [spoil](Shape::spoils) it.
     Spoiled {
         level: usize,
-        change: u64,
+        change: usize,
     },
 }
 
@@ -72,7 +73,6 @@ pub(crate) struct Built {
 }
 
 const ENCRYPTED: u64 = 1 << 47;
-const GOOD: u64 = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER;
 
 impl Space {
     pub(crate) fn physical_mask(&self) -> u64 {
@@ -103,9 +103,9 @@ impl Space {
         let mut borders = vec![self.base];
         for piece in &self.pieces {
             let most = if self.shape == Shape::Pae {
-                8 << PMD_SHIFT
+                8 << self.shape.shift(Level::PMD)
             } else {
-                2 << PUD_SHIFT
+                2 << self.shape.shift(Level::PUD)
             };
             if self.task_size() - builder.addr <= most {
                 break;
@@ -144,15 +144,15 @@ impl Builder<'_> {
                 for i in 0..pages {
                     let odd = odd
                         .filter(|&(at, _)| at == i)
-                        .map_or(0, |(_, change)| change);
-                    self.map(Level::PTE, first + skip + i, flags ^ odd);
+                        .map_or(Flags::NONE, |(_, change)| change);
+                    self.map(Level::PTE, first + skip + i, *flags ^ odd);
                 }
             }
             Piece::Huge { memory, pud, flags } => {
                 let pud = *pud && self.space.shape != Shape::Pae;
-                self.fill(if pud { PUD_SHIFT } else { PMD_SHIFT });
                 let level = if pud { Level::PUD } else { Level::PMD };
-                let pages = 1usize << (9 * level.index());
+                self.fill(level);
+                let pages = 1usize << self.space.shape.order(level);
                 let mut first = self.allocate(memory);
                 // A leaf of more than one folio, if the folios are small.
                 let aligned = first.next_multiple_of(pages);
@@ -162,23 +162,26 @@ impl Builder<'_> {
                 while self.pfn < first + pages {
                     self.allocate(memory);
                 }
-                self.map(level, first, flags | _PAGE_PSE);
+                self.map(level, first, *flags);
             }
-            Piece::Hole { pages } => self.addr += pages << PAGE_SHIFT,
+            Piece::Hole { pages } => self.addr += pages * self.space.shape.page_size(),
             Piece::Swapped { raw, pages } => {
+                let shape = self.space.shape;
                 for _ in 0..*pages {
-                    self.write(Level::PTE, raw & !_PAGE_PRESENT);
-                    self.addr += 1 << PAGE_SHIFT;
+                    self.write(Level::PTE, shape.changed(*raw, Change::Absent));
+                    self.addr += shape.page_size();
                 }
             }
             Piece::Spoiled { level, change } => {
+                let shape = self.space.shape;
                 // In a table of its own, so that only what is behind it is lost.
-                self.fill(PMD_SHIFT);
+                self.fill(Level::PMD);
                 let addr = self.addr;
                 let first = self.allocate(&PLAIN);
-                self.map(Level::PTE, first, GOOD);
+                self.map(Level::PTE, first, Flags::GOOD);
                 let levels = [Level::PMD, Level::PUD, Level::P4D, Level::root(5)];
-                let level = levels[level % self.space.shape.root().index()];
+                let level = levels[level % shape.root().index()];
+                let change = shape.spoils()[change % shape.spoils().len()];
                 let mut tables = self.world.memory.borrow_mut();
                 let (at, index) = tables.place(addr, level, self.table_bits());
                 let raw = tables.read(at, index);
@@ -187,18 +190,18 @@ impl Builder<'_> {
         }
     }
 
-    /// Maps pages and huge pages up to the next address that is aligned to `shift`.
-    fn fill(&mut self, shift: u32) {
-        for (level, step) in [(Level::PTE, PMD_SHIFT), (Level::PMD, shift)] {
-            let order = 9 * level.index() as u8;
+    /// Maps pages and huge pages up to the next address that is aligned to a leaf of `level`.
+    fn fill(&mut self, level: Level) {
+        let shape = self.space.shape;
+        for (by, to) in [(Level::PTE, Level::PMD), (Level::PMD, level)] {
+            let order = shape.order(by);
             let mut first = None;
-            while self.addr % (1 << step) != 0 {
+            while self.addr % (1 << shape.shift(to)) != 0 {
                 let memory = Memory { order, ..PLAIN };
-                let pse = if level == Level::PTE { 0 } else { _PAGE_PSE };
                 let pfn = *first.get_or_insert_with(|| self.allocate(&memory));
-                self.map(level, pfn, GOOD | pse);
+                self.map(by, pfn, Flags::GOOD);
                 // The huge pages are one and the same, to save memory.
-                if level == Level::PTE {
+                if by == Level::PTE {
                     first = None;
                 }
             }
@@ -220,17 +223,18 @@ impl Builder<'_> {
         first
     }
 
-    fn map(&mut self, level: Level, pfn: Pfn, flags: u64) {
-        let mut raw = (pfn as u64) << PAGE_SHIFT | flags | self.noise();
-        if flags & _PAGE_PRESENT == 0 {
-            // A PROT_NONE entry has its address inverted.
+    fn map(&mut self, level: Level, pfn: Pfn, flags: Flags) {
+        let shape = self.space.shape;
+        let mut raw = shape.leaf(level, pfn, flags | self.noise());
+        if shape.ppc64(0).is_none() && !shape.is_present(raw) {
+            // A PROT_NONE entry of x86 has its address inverted.
             raw ^= self.space.physical_mask() & !0xfff;
         }
         if self.space.encrypted {
             raw |= ENCRYPTED;
         }
         self.write(level, raw);
-        self.addr += 1 << (PAGE_SHIFT as usize + 9 * level.index());
+        self.addr += 1 << shape.shift(level);
     }
 
     fn write(&mut self, level: Level, raw: u64) {
@@ -249,18 +253,17 @@ impl Builder<'_> {
         }
     }
 
-    /// Bits that differ from entry to entry without any rule.
-    fn noise(&self) -> u64 {
+    /// Flags that differ from entry to entry without any rule.
+    fn noise(&self) -> Flags {
         let mixed = (self.addr as u64 ^ self.space.noise).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let noisy = [
-            _PAGE_ACCESSED,
-            _PAGE_DIRTY,
-            _PAGE_SOFT_DIRTY,
-            self.space.shape.saved_dirty(),
+            Flags::ACCESSED,
+            Flags::DIRTY,
+            Flags::SOFT_DIRTY,
+            Flags::NOISE,
         ];
-        (0..4).fold(0, |bits, i| {
-            bits | if mixed >> i & 1 != 0 { noisy[i] } else { 0 }
-        })
+        let chosen = (0..4).filter(|i| mixed >> i & 1 != 0);
+        chosen.fold(Flags::NONE, |flags, i| flags | noisy[i])
     }
 }
 
@@ -271,17 +274,18 @@ const PLAIN: Memory = Memory {
     refuses: None,
 };
 
-fn flags() -> impl Strategy<Value = u64> {
+fn flags() -> impl Strategy<Value = Flags> {
+    let key = (0u32..32).prop_map(|key| Flags::GOOD | Flags::key(key));
     prop_oneof![
-        20 => Just(GOOD),
-        3 => Just(GOOD | _PAGE_NX),
-        3 => (0u64..16).prop_map(|key| GOOD | (key * _PAGE_PKEY_BIT0)),
-        8 => Just(_PAGE_PRESENT | _PAGE_USER),
-        1 => Just(_PAGE_PRESENT | _PAGE_USER | _PAGE_UFFD),
-        1 => Just(_PAGE_PRESENT | _PAGE_USER | _PAGE_DIRTY),
-        1 => Just(GOOD | _PAGE_SPECIAL),
-        1 => Just(_PAGE_PRESENT | _PAGE_RW),
-        1 => Just(_PAGE_PROTNONE | _PAGE_ACCESSED),
+        20 => Just(Flags::GOOD),
+        3 => Just(Flags::GOOD | Flags::NOEXEC),
+        3 => key,
+        8 => Just(Flags::READ_ONLY),
+        1 => Just(Flags::READ_ONLY | Flags::MARK),
+        1 => Just(Flags::READ_ONLY | Flags::DIRTY),
+        1 => Just(Flags::GOOD | Flags::SPECIAL),
+        1 => Just(Flags::GOOD.without(Flags::USER)),
+        1 => Just(Flags::PROTNONE | Flags::ACCESSED),
     ]
 }
 
@@ -310,27 +314,17 @@ fn memory(orders: impl Strategy<Value = u8>) -> impl Strategy<Value = Memory> {
 fn piece() -> impl Strategy<Value = Piece> {
     let order = prop_oneof![3 => Just(0u8), 3 => 1u8..5, 2 => 5u8..11, 1 => 11u8..=18];
     let odd_flag = prop::sample::select(vec![
-        _PAGE_RW,
-        _PAGE_NX,
-        _PAGE_SPECIAL,
-        _PAGE_PKEY_BIT0,
-        _PAGE_UFFD,
-        _PAGE_PRESENT,
-        _PAGE_USER,
+        Flags::WRITE,
+        Flags::NOEXEC,
+        Flags::SPECIAL,
+        Flags::key(1),
+        Flags::MARK,
+        Flags::PRESENT,
+        Flags::USER,
     ]);
     let odd = prop::option::weighted(0.3, (0usize..64, odd_flag));
     let pages = (memory(order), any::<usize>(), 1usize..900, flags(), odd);
     let orders = prop_oneof![6 => Just(9u8), 1 => Just(6u8), 1 => 10u8..=18];
-    let change = prop::sample::select(vec![
-        _PAGE_RW,
-        _PAGE_USER,
-        _PAGE_PSE,
-        _PAGE_PRESENT,
-        _PAGE_PRESENT | _PAGE_PROTNONE,
-        _PAGE_PRESENT | _PAGE_PSE,
-        _PAGE_NX,
-        _PAGE_ACCESSED,
-    ]);
     prop_oneof![
         12 => pages.prop_map(|(memory, skip, pages, flags, odd)| Piece::Pages {
             memory,
@@ -345,13 +339,13 @@ fn piece() -> impl Strategy<Value = Piece> {
             .prop_map(|(memory, flags)| Piece::Huge { memory, pud: true, flags }),
         1 => (1usize..700).prop_map(|pages| Piece::Hole { pages }),
         1 => (any::<u64>(), 1usize..5).prop_map(|(raw, pages)| Piece::Swapped { raw, pages }),
-        1 => (0usize..4, change).prop_map(|(level, change)| Piece::Spoiled { level, change }),
+        1 => (0usize..4, any::<usize>()).prop_map(|(level, change)| Piece::Spoiled { level, change }),
     ]
 }
 
 /// Spaces that begin in front of a border between two tables of any level.
 pub(crate) fn space() -> impl Strategy<Value = Space> {
-    let border = prop::sample::select(vec![PMD_SHIFT, PUD_SHIFT, 39]);
+    let border = prop::sample::select(vec![Level::PMD, Level::PUD, Level::P4D]);
     let shape = prop::sample::select(&Shape::ALL[..]);
     let start = (border, 1usize..200, 0usize..700);
     let top = prop::bool::weighted(0.1);
@@ -364,22 +358,22 @@ pub(crate) fn space() -> impl Strategy<Value = Space> {
         prop::collection::vec(piece(), 1..14),
     )
         .prop_map(|(shape, encrypted, start, top, noise, pieces)| {
-            let (mut shift, mut number, before) = start;
-            let mut below_top = 4usize << PUD_SHIFT;
+            let (mut border, mut number, before) = start;
+            let mut below_top = 4usize << shape.shift(Level::PUD);
             if shape == Shape::Pae {
-                shift = shift.min(PUD_SHIFT);
-                number = if shift == PUD_SHIFT {
-                    1 + number % 2
-                } else {
-                    number
-                };
-                below_top = 64 << PMD_SHIFT;
+                border = border.min(Level::PUD);
+                if border == Level::PUD {
+                    number = 1 + number % 2;
+                }
+                below_top = 64 << shape.shift(Level::PMD);
             }
-            let low = (number << shift) - before.min(number << (shift - 12)) * 4096;
-            let high = shape.task_size() - below_top + before * 4096;
+            let place = number << shape.shift(border);
+            let before = before * shape.page_size();
+            let low = place - before.min(place);
+            let high = shape.task_size() - below_top + before;
             Space {
                 shape,
-                encrypted: encrypted && shape != Shape::Pae,
+                encrypted: encrypted && shape.encrypts(),
                 base: if top { high } else { low },
                 noise,
                 pieces,

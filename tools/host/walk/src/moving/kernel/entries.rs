@@ -3,11 +3,12 @@
 //! What the kernel does to single entries, and to the folios that they map.
 
 use super::Kernel;
-use crate::c::*;
+use crate::flags::Flags;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn};
 use crate::naive::Mapped;
 use crate::refusal::Refusal;
+use crate::shape::Change;
 use crate::world::World;
 
 impl Kernel {
@@ -21,9 +22,21 @@ impl Kernel {
         }
     }
 
+    /// Who is faulted by the entry that this leaves waits for the lock, and finds the new one.
+    pub(super) fn protect(&mut self, world: &World, page: usize) {
+        if self.hand.is_some() {
+            return;
+        }
+        if let Ok((_, mapped)) = self.page(world, page) {
+            self.hand = Some(mapped);
+            let raw = self.changed(mapped.raw, Change::Protect);
+            self.write(world, (mapped.at, mapped.index), raw);
+        }
+    }
+
     /// An entry is gone for good.
     pub(super) fn unmapped(&mut self, world: &World, mapped: Mapped) {
-        let first = mapped.pfn & !(mapped.size / 4096 - 1);
+        let first = mapped.pfn & !(mapped.size / self.stage.shape.page_size() - 1);
         self.unmap(world, first);
     }
 
@@ -64,8 +77,8 @@ impl Kernel {
             self.write(world, (mapped.at, mapped.index), mapped.raw);
             return;
         }
-        let pages = (mapped.size / 4096).min(512);
-        let first = mapped.pfn & !(mapped.size / 4096 - 1);
+        let in_leaf = mapped.size / self.stage.shape.page_size();
+        let (pages, first) = (in_leaf.min(512), mapped.pfn & !(in_leaf - 1));
         folio.shared.extend(first..first + pages);
         if self.request.pin {
             for pfn in first..first + pages {
@@ -78,8 +91,8 @@ impl Kernel {
         let Some(mapped) = self.hand.take() else {
             return;
         };
-        let swap_entry = 0x00ff_ee00_0000_1200;
-        self.write(world, (mapped.at, mapped.index), swap_entry);
+        let swapped = self.stage.shape.swap_entry();
+        self.write(world, (mapped.at, mapped.index), swapped);
 
         // folio_ref_freeze() is an atomic operation: it does not miss a reference.
         let taken = world
@@ -120,24 +133,22 @@ impl Kernel {
             .filter(|l| *l > self.stage.level())
         {
             let raw = self.upper(world, page, level).map_or(0, |(_, raw)| raw);
-            if raw != 0 && raw & (_PAGE_PRESENT | _PAGE_PSE) != _PAGE_PRESENT {
+            if raw != 0 && self.stage.shape.points_to(raw).is_none() {
                 return;
             }
         }
         let mut memory = world.memory.borrow_mut();
         let place = memory.place(addr, self.stage.level(), 0);
-        let order = 9 * self.stage.level as u8;
+        let order = self.stage.shape.order(self.stage.level());
         let first = match self.freed.take() {
             Some((first, freed)) if freed >= order => first,
             _ => self.fresh(order),
         };
         world.folios.borrow_mut().add(first, order, Kind::Anon);
         *self.maps.entry(first).or_default() += 1;
-        memory.write(
-            place.0,
-            place.1,
-            (first as u64) << 12 | self.stage.flags() | _PAGE_RW,
-        );
+        let flags = self.stage.flags() | Flags::WRITE;
+        let raw = self.stage.shape.leaf(self.stage.level(), first, flags);
+        memory.write(place.0, place.1, raw);
     }
 
     pub(super) fn fork_page(&mut self, world: &World, page: usize) {
@@ -153,7 +164,8 @@ impl Kernel {
         };
         if !(self.request.pin && folio.seen() > 0) {
             folio.shared.insert(pfn);
-            self.write(world, (mapped.at, mapped.index), mapped.raw & !_PAGE_RW);
+            let raw = self.changed(mapped.raw, Change::WriteProtect);
+            self.write(world, (mapped.at, mapped.index), raw);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 //! What the kernel does to tables: collapse, split, move, share, free.
 
-use super::{Kernel, Taken, FRAME};
-use crate::c::*;
+use super::{Kernel, Taken};
+use crate::flags::Flags;
 use crate::folios::Kind;
 use crate::format::{Level, Pfn, PhysAddr};
+use crate::shape::Change;
 use crate::world::World;
 
 impl Kernel {
@@ -21,23 +22,21 @@ impl Kernel {
         let mut at = memory.root();
         loop {
             let this = memory.level(at);
-            let index = addr >> (12 + 9 * this.index()) & 511;
+            let index = self.stage.shape.index(this, addr);
             let raw = memory.read(at, index);
             if this == level {
                 return Some(((at, index), raw));
             }
-            if raw & _PAGE_PRESENT == 0 || raw & _PAGE_PSE != 0 {
-                return None;
-            }
-            at = raw & FRAME;
+            at = self.stage.shape.points_to(raw)?;
         }
     }
 
     /// The numbers of the pages that are translated by the same table of pages.
     pub(super) fn neighbours(&self, page: usize) -> Vec<usize> {
-        let table = self.addr(page) >> PMD_SHIFT;
+        let shift = self.stage.shape.shift(Level::PMD);
+        let table = self.addr(page) >> shift;
         (0..self.stage.pages)
-            .filter(|&other| self.addr(other) >> PMD_SHIFT == table)
+            .filter(|&other| self.addr(other) >> shift == table)
             .collect()
     }
 
@@ -46,7 +45,7 @@ impl Kernel {
             return;
         }
         if let Some((place, raw)) = self.upper(world, page, Level::PMD) {
-            if raw & _PAGE_PRESENT != 0 && raw & _PAGE_PSE == 0 {
+            if self.stage.shape.points_to(raw).is_some() {
                 self.cleared_pmd = Some(raw);
                 self.write(world, place, 0);
             }
@@ -59,15 +58,16 @@ impl Kernel {
             return Vec::new();
         };
         let memory = world.memory.borrow();
-        let index = |page| self.addr(page) >> 12 & 511;
-        let raw = |index| memory.read(pmd & FRAME, index);
+        let shape = self.stage.shape;
+        let index = |page| shape.index(Level::PTE, self.addr(page));
+        let raw = |index| memory.read(shape.table_at(pmd), index);
         let entries = self
             .neighbours(page)
             .into_iter()
             .map(|page| (index(page), raw(index(page))));
-        let present = entries.filter(|(_, raw)| raw & _PAGE_PRESENT != 0);
+        let present = entries.filter(|&(_, raw)| shape.is_present(raw));
         present
-            .map(|(index, raw)| (index, (raw & FRAME) as usize >> 12))
+            .map(|(index, raw)| (index, shape.pfn(raw)))
             .collect()
     }
 
@@ -96,14 +96,16 @@ impl Kernel {
         };
 
         self.cleared_pmd = None;
-        let first = self.fresh(9);
-        world.folios.borrow_mut().add(first, 9, Kind::Anon);
+        let shape = self.stage.shape;
+        let order = shape.order(Level::PMD);
+        let first = self.fresh(order);
+        world.folios.borrow_mut().add(first, order, Kind::Anon);
         *self.maps.entry(first).or_default() += 1;
-        let flags = self.stage.flags() | _PAGE_PSE | _PAGE_RW;
-        self.write(world, place, (first as u64) << 12 | flags);
+        let flags = self.stage.flags() | Flags::WRITE;
+        self.write(world, place, shape.leaf(Level::PMD, first, flags));
 
         // Others may look at the table still: its entries stay until it is freed.
-        world.memory.borrow_mut().free(pmd & FRAME);
+        world.memory.borrow_mut().free(shape.table_at(pmd));
         for (_, pfn) in pages {
             self.unmap(world, pfn);
         }
@@ -111,8 +113,9 @@ impl Kernel {
 
     pub(super) fn invalidate_huge(&mut self, world: &World, page: usize) {
         if let Some((place, raw)) = self.upper(world, page, Level::PMD) {
-            if raw & _PAGE_PRESENT != 0 && raw & _PAGE_PSE != 0 {
-                self.write(world, place, raw & !_PAGE_PRESENT);
+            let shape = self.stage.shape;
+            if shape.is_present(raw) && shape.points_to(raw).is_none() {
+                self.write(world, place, self.changed(raw, Change::Split));
             }
         }
     }
@@ -121,23 +124,21 @@ impl Kernel {
         let Some((place, raw)) = self.upper(world, page, Level::PMD) else {
             return;
         };
-        if raw & (_PAGE_PRESENT | _PAGE_PSE) != _PAGE_PSE {
+        let shape = self.stage.shape;
+        if !shape.is_splitting(raw) {
             return;
         }
         let table = world.memory.borrow_mut().allocate(Level::PTE);
-        let first = (raw & FRAME) as usize >> 12 & !511;
-        let flags = raw & (_PAGE_RW | _PAGE_USER) | _PAGE_PRESENT;
+        let first = shape.pfn(raw) & !(shape.entries(Level::PTE) - 1);
+        let flags = shape.flags(raw) | Flags::PRESENT;
         for neighbour in self.neighbours(page) {
-            let index = self.addr(neighbour) >> 12 & 511;
+            let index = shape.index(Level::PTE, self.addr(neighbour));
             *self.maps.entry(first + index).or_default() += 1;
-            self.write(
-                world,
-                (table, index),
-                ((first + index) as u64) << 12 | flags,
-            );
+            let raw = shape.leaf(Level::PTE, first + index, flags);
+            self.write(world, (table, index), raw);
         }
         *self.maps.get_mut(&first).expect("a huge page is mapped") -= 1;
-        self.write(world, place, table | _PAGE_TABLE);
+        self.write(world, place, shape.table(Level::PMD, table));
     }
 
     pub(super) fn take_table(&mut self, world: &World, page: usize, level: Level) {
@@ -146,11 +147,11 @@ impl Kernel {
             return;
         }
         if let Some((parent, raw)) = self.upper(world, page, level) {
-            if let (true, Some(below)) = (raw & (_PAGE_PRESENT | _PAGE_PSE) == 1, level.below()) {
+            if let (Some(table), Some(below)) = (self.stage.shape.points_to(raw), level.below()) {
                 self.write(world, parent, 0);
                 self.taken = Some(Taken {
                     raw,
-                    table: raw & FRAME,
+                    table,
                     level: below,
                     parent,
                 });
@@ -167,13 +168,14 @@ impl Kernel {
         let Taken { table, level, .. } = self.taken?;
         let memory = world.memory.borrow();
         let addr = self.addr(page);
-        let index = |level: Level| addr >> (12 + 9 * level.index()) & 511;
+        let shape = self.stage.shape;
+        let index = |level: Level| shape.index(level, addr);
         let raw = memory.read(table, index(level));
         let next = level.below()?;
-        if raw & _PAGE_PRESENT == 0 || raw & _PAGE_PSE != 0 {
-            return Some(((table, index(level)), level));
+        match shape.points_to(raw) {
+            None => Some(((table, index(level)), level)),
+            Some(table) => Some(((table, index(next)), next)),
         }
-        Some(((raw & FRAME, index(next)), next))
     }
 
     pub(super) fn taken_place(
@@ -183,7 +185,8 @@ impl Kernel {
     ) -> Option<((PhysAddr, usize), Level)> {
         let Taken { table, level, .. } = self.taken?;
         if level == Level::PTE {
-            return Some(((table, self.addr(page) >> 12 & 511), level));
+            let index = self.stage.shape.index(level, self.addr(page));
+            return Some(((table, index), level));
         }
         self.taken_leaf(world, page)
             .filter(|&(_, level)| level.index() == self.stage.level)
@@ -194,25 +197,22 @@ impl Kernel {
             return;
         };
         let raw = world.memory.borrow().read(place.0, place.1);
-        if raw & _PAGE_PRESENT != 0 {
+        let shape = self.stage.shape;
+        if shape.is_present(raw) {
             self.write(world, place, 0);
-            let size = 4096usize << (9 * level.index());
-            self.unmap(world, ((raw & FRAME) as usize & !(size - 1)) / 4096);
+            self.unmap(world, shape.pfn(raw) & !((1 << shape.order(level)) - 1));
         }
     }
 
     pub(super) fn change_taken(&mut self, world: &World, page: usize) {
         self.clear_taken(world, page);
         if let Some((place, level)) = self.taken_place(world, page) {
-            let order = 9 * level.index() as u8;
+            let order = self.stage.shape.order(level);
             let first = self.fresh(order);
             world.folios.borrow_mut().add(first, order, Kind::Anon);
             *self.maps.entry(first).or_default() += 1;
-            self.write(
-                world,
-                place,
-                (first as u64) << 12 | self.stage.flags() | _PAGE_RW,
-            );
+            let flags = self.stage.flags() | Flags::WRITE;
+            self.write(world, place, self.stage.shape.leaf(level, first, flags));
         }
     }
 
@@ -223,16 +223,15 @@ impl Kernel {
         let Some((place, raw)) = self.upper(world, page, Level::PMD) else {
             return;
         };
-        if raw & (_PAGE_PRESENT | _PAGE_PSE) != _PAGE_PRESENT {
+        let Some(table) = self.stage.shape.points_to(raw) else {
             return;
-        }
-        let table = raw & FRAME;
+        };
         let pages = self.neighbours(page);
         let empty = pages.iter().all(|&page| {
             world
                 .memory
                 .borrow()
-                .read(table, self.addr(page) >> 12 & 511)
+                .read(table, self.stage.shape.index(Level::PTE, self.addr(page)))
                 == 0
         });
         if empty {
