@@ -91,21 +91,18 @@ pub(crate) fn range(
     last: u64,
 ) -> Result<(u64, u64), Invalid> {
     let start = addr & !(page_size - 1);
-    let len = nr_pages
-        .unsigned_abs()
-        .checked_mul(page_size)
+    // C has the number as an `unsigned long`, of which a negative one has the topmost bit set.
+    let len = u64::try_from(nr_pages)
+        .ok()
+        .and_then(|nr| nr.checked_mul(page_size))
         .filter(|&len| len <= last.min(i64::MAX as u64))
         .ok_or(Invalid::Overflow)?;
-    // C shifts a negative number to the left and goes on: this gives the same errors, for the
-    // numbers that do not lose bits in C. There is no answer to copy for the others.
-    let len = if nr_pages < 0 { last - (len - 1) } else { len };
     let end = start
         .checked_add(len)
         .filter(|&end| end <= last)
         .ok_or(Invalid::Overflow)?;
 
-    // With 32 bits, a negative number may pass for all of user space.
-    if end > limit || end <= start || nr_pages < 0 {
+    if end > limit || end <= start {
         return Err(Invalid::Range);
     }
     Ok((start, end))

@@ -343,8 +343,8 @@ MUTATIONS = [
     Mutation("length not limited to the machine", REQUEST,
              ".filter(|&len| len <= last.min(i64::MAX as u64))", ""),
     Mutation("end not limited to the machine", REQUEST, ".filter(|&end| end <= last)", ""),
-    Mutation("negative numbers pass", REQUEST, "|| end <= start || nr_pages < 0",
-             "|| end <= start"),
+    Mutation("negative numbers pass", REQUEST, "let len = u64::try_from(nr_pages)\n        .ok()",
+             "let len = Some(nr_pages.unsigned_abs())"),
     Mutation("limit not looked at", REQUEST, "if end > limit || end", "if end"),
     # References and pins, on both kinds of machines.
     Mutation("grab: two pages with the bias of one", GRAB,
