@@ -32,8 +32,6 @@ pub(crate) const SPECIAL: u64 = 1 << 10;
 pub(crate) const PKEY: u64 = 0x1f << 56;
 /// The ones that are left for the key with pages of 4K.
 pub(crate) const PKEY_4K: u64 = 0x0e << 56;
-/// `_PAGE_INVALID`: mapped still, but not for the MMU while the entry is being changed.
-pub(crate) const INVALID: u64 = 1 << 61;
 /// `_PAGE_PTE`: maps memory, and does not point to a table.
 pub(crate) const PTE: u64 = 1 << 62;
 /// `_PAGE_PRESENT`.
@@ -62,8 +60,8 @@ const NEVER: u64 = PRIVILEGED | SPECIAL;
 
 /// What a thread may do to a page, see `pte_access_permitted()`.
 ///
-/// C counts an entry as present that is `INVALID` for a moment, for the pages at least. Here it is
-/// not: the fallback waits for whoever changes it.
+/// C counts an entry as present that has `_PAGE_INVALID` in its place for a moment, for the pages at
+/// least. Here it is not: the fallback waits for whoever changes it.
 #[derive(Clone, Copy)]
 pub(crate) struct Rights<K> {
     /// What an entry has, of these bits and those that it must not have.

@@ -38,7 +38,9 @@ def _kbuild_command(context):
     while "=" in words[0]:
         name, value = words.pop(0).split("=", 1)
         variables[name] = value
-    words = [word for word in words[1:] if not word.startswith("--emit")]
+    # Of the features that the kernel turns off on PowerPC, rustc says that it does not know them well. They
+    # are for the code that is generated, and here there is none.
+    words = [word for word in words[1:] if not word.startswith(("--emit", "-Ctarget-feature="))]
     place = words.index("--out-dir")
     del words[place:place + 2]
     return variables, words
