@@ -220,9 +220,9 @@ pub(crate) enum Access {
 /// A format of page table entries.
 ///
 /// Formats obey two laws, which the host tests check for all combinations of flags: an entry that
-/// [`permitted`](Format::permitted) accepts maps memory that has a `struct page`; and if
-/// [`follows`](Format::follows) holds for two entries, `permitted` answers the same for both and
-/// their frames are consecutive.
+/// [`permitted`](Format::permitted) accepts maps memory that has a `struct page`; and if there is no
+/// [`difference`](Format::difference) for two entries, `permitted` answers the same for both and
+/// their frames are so many pages apart.
 pub(crate) trait Format: 'static {
     /// Name in messages and in `/dev/fast_gup`.
     const NAME: &'static str;
@@ -266,7 +266,8 @@ pub(crate) trait Format: 'static {
     /// Whether a leaf maps memory for writing.
     fn writable(raw: Self::Raw) -> bool;
 
-    /// Whether `next` maps the page after the one of `prev` with the same permissions, for entries
-    /// of the level of the pages.
-    fn follows(prev: Self::Raw, next: Self::Raw, geometry: &Geometry) -> bool;
+    /// The bits in which `raw` differs from the entry of the level of the pages that maps the page
+    /// `nr` behind the one of `first` with the same permissions, but for those that do not matter.
+    /// 0 if there are none.
+    fn difference(first: Self::Raw, raw: Self::Raw, nr: usize, geometry: &Geometry) -> u64;
 }

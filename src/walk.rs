@@ -29,17 +29,18 @@ use crate::format::{Entry, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::refusal::Refusal;
 use core::ops::ControlFlow;
 
-mod batch;
+mod folio;
 mod huge;
 mod one;
 mod path;
 mod ptes;
+mod singles;
 
 use path::Path;
 
 pub(crate) use one::one;
 
-/// Entries that are looked at before the references are taken and the second look begins.
+/// Entries with folios of their own that are looked at before the second look begins.
 ///
 /// Large enough that the second look at the parents costs next to nothing, and small enough for the
 /// stack.
@@ -152,6 +153,27 @@ impl Verdict {
             look_again: false,
         }
     }
+}
+
+/// Asks about a run that was grabbed, and keeps of its `nr` pages what may be kept. Returns their
+/// number, and why they are not all. `still` tells whether the entries map them now.
+#[inline(always)]
+fn keep<P: Pages>(
+    pages: &mut P,
+    run: P::Run,
+    nr: usize,
+    writable: bool,
+    still: impl FnOnce() -> bool,
+) -> (usize, Option<Refusal>) {
+    let verdict = pages.verdict(run, nr, writable);
+
+    if verdict.look_again && !still() {
+        return (0, Some(Refusal::Changed));
+    }
+    if verdict.pages > 0 {
+        pages.keep(run, verdict.pages);
+    }
+    (verdict.pages, verdict.refusal)
 }
 
 /// What to walk.

@@ -144,10 +144,18 @@ pub(super) fn pfn(raw: u64, geometry: &Geometry) -> Pfn {
     (raw & geometry.frame_mask()).wrapping_shr(geometry.page_shift().into()) as Pfn
 }
 
-/// Whether `next` maps the page after the one of `prev`, but for bits that do not matter.
+/// See [`difference`](super::Format::difference).
 #[inline(always)]
-pub(super) fn follows(prev: u64, next: u64, insignificant: u64, geometry: &Geometry) -> bool {
-    (prev.wrapping_add(geometry.size(Level::PTE) as u64) ^ next) & !insignificant == 0
+pub(super) fn difference(
+    first: u64,
+    raw: u64,
+    nr: usize,
+    insignificant: u64,
+    geometry: &Geometry,
+) -> u64 {
+    let frame = (nr as u64).wrapping_shl(geometry.page_shift().into());
+
+    (first.wrapping_add(frame) ^ raw) & !insignificant
 }
 
 /// Reads an entry in the byte order of the machine.

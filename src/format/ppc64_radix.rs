@@ -60,7 +60,7 @@ impl<K: Keys> Format for Ppc64Radix<K> {
     }
 
     #[inline(always)]
-    fn follows(prev: u64, next: u64, geometry: &Geometry) -> bool {
-        ppc64::follows(prev, next, ppc64::INSIGNIFICANT, geometry)
+    fn difference(first: u64, raw: u64, nr: usize, geometry: &Geometry) -> u64 {
+        ppc64::difference(first, raw, nr, ppc64::INSIGNIFICANT, geometry)
     }
 }

@@ -57,8 +57,10 @@ pub(super) fn pfn(raw: u64, level: Level, geometry: &Geometry) -> Pfn {
     ((frame & !low) >> PAGE_SHIFT) as Pfn
 }
 
-/// Whether `next` maps the page after the one of `prev`, but for bits that do not matter.
+/// See [`difference`](super::Format::difference).
 #[inline(always)]
-pub(super) fn follows(prev: u64, next: u64, insignificant: u64) -> bool {
-    (prev.wrapping_add(1 << PAGE_SHIFT) ^ next) & !insignificant == 0
+pub(super) fn difference(first: u64, raw: u64, nr: usize, insignificant: u64) -> u64 {
+    let frame = (nr as u64).wrapping_shl(PAGE_SHIFT.into());
+
+    (first.wrapping_add(frame) ^ raw) & !insignificant
 }

@@ -149,7 +149,7 @@ impl Format for X86_64 {
     }
 
     #[inline(always)]
-    fn follows(prev: u64, next: u64, _geometry: &Geometry) -> bool {
-        x86::follows(prev, next, INSIGNIFICANT)
+    fn difference(first: u64, raw: u64, nr: usize, _geometry: &Geometry) -> u64 {
+        x86::difference(first, raw, nr, INSIGNIFICANT)
     }
 }

@@ -164,8 +164,8 @@ impl Format for X86Pae {
     }
 
     #[inline(always)]
-    fn follows(prev: u64, next: u64, _geometry: &Geometry) -> bool {
+    fn difference(first: u64, raw: u64, nr: usize, _geometry: &Geometry) -> u64 {
         // The sum carries into the high half where memory crosses a border of 4 GiB.
-        x86::follows(prev, next, INSIGNIFICANT)
+        x86::difference(first, raw, nr, INSIGNIFICANT)
     }
 }

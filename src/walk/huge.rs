@@ -2,7 +2,7 @@
 
 //! Leaves above the level of the pages: one entry, one folio.
 
-use super::{ControlFlow, Format, Pages, Path, Refusal, Table, Walker};
+use super::{keep, ControlFlow, Format, Pages, Path, Refusal, Table, Walker};
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
     /// Gets the pages of the leaf that `path` leads to, from `self.addr` on.
@@ -35,19 +35,14 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             return ControlFlow::Break(Refusal::Changed);
         }
 
-        let verdict = self.pages.verdict(run, grabbed, F::writable(raw));
-        if verdict.look_again && !path.unchanged() {
-            self.waste(run, 0, grabbed);
-            return ControlFlow::Break(Refusal::Changed);
+        let (kept, refused) = keep(self.pages, run, grabbed, F::writable(raw), || {
+            path.unchanged()
+        });
+        self.kept(kept);
+        if kept < grabbed {
+            self.waste(run, kept, grabbed - kept);
         }
-        if verdict.pages > 0 {
-            self.pages.keep(run, verdict.pages);
-            self.kept(verdict.pages);
-        }
-        if verdict.pages < grabbed {
-            self.waste(run, verdict.pages, grabbed - verdict.pages);
-        }
-        match verdict.refusal {
+        match refused {
             Some(refusal) => ControlFlow::Break(refusal),
             None => ControlFlow::Continue(()),
         }

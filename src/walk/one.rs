@@ -4,7 +4,7 @@
 //!
 //! Most calls are for one page, or a few: futexes, page faults of guests, small direct I/O.
 
-use super::{Format, Level, Pages, Path, Range, Refusal, Table, Tables, Tally};
+use super::{keep, Format, Level, Pages, Path, Range, Refusal, Table, Tables, Tally};
 
 /// Walks `range`, which has one page. See [`walk()`](super::walk).
 #[inline(always)]
@@ -105,19 +105,13 @@ fn ask<P: Pages>(
     pages: &mut P,
     run: P::Run,
     writable: bool,
-    unchanged: impl Fn() -> bool,
+    unchanged: impl FnOnce() -> bool,
     tally: &mut Tally,
 ) -> Result<(), Refusal> {
-    let verdict = pages.verdict(run, 1, writable);
-
-    if let Some(refusal) = verdict.refusal {
-        return waste(pages, run, refusal, tally);
+    match keep(pages, run, 1, writable, unchanged).1 {
+        Some(refusal) => waste(pages, run, refusal, tally),
+        None => Ok(()),
     }
-    if verdict.look_again && !unchanged() {
-        return waste(pages, run, Refusal::Changed, tally);
-    }
-    pages.keep(run, 1);
-    Ok(())
 }
 
 #[inline(always)]

@@ -113,6 +113,14 @@ impl<F: Format, T: Table> Path<F, T> {
         self.seen[0].map(|seen| seen.raw)
     }
 
+    /// What was read before is read in front of what is read behind.
+    #[inline(always)]
+    pub(super) fn read_barrier(&self) {
+        if let Some(seen) = self.seen[0] {
+            seen.slot.read_barrier();
+        }
+    }
+
     /// Reads the watched entries again, the leaf among them: whether all are as they were.
     ///
     /// From the top down, and before the entries of the table of pages. If a parent is as it was,
