@@ -288,12 +288,13 @@ impl<H: Holder> Pages for RangeList<H> {
     }
 
     #[inline(always)]
-    fn put(&mut self, piece: Self::Run, from: usize, _nr: usize) -> usize {
-        // What is kept is held by the same reference as what is not. The walk ends here, and the next
-        // one looks where the list does.
+    fn put(&mut self, piece: Self::Run, from: usize, nr: usize) -> usize {
         if from > 0 || piece.continues {
+            // What is kept is held by the same reference as what is not.
+            self.next -= nr;
             return 0;
         }
+        // The walk ends here, and the next one looks where the list does.
         self.holder.put(piece.run);
         1
     }

@@ -28,13 +28,16 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     ) -> ControlFlow<Refusal, usize> {
         let geometry = self.range.geometry;
         let follows = |&nr: &usize| F::difference(raw, entries.load(nr), nr, geometry) == 0;
-        let nr = if *in_a_row && follows(&(max - 1)) {
-            max
+        let (nr, looked_at) = if *in_a_row && follows(&(max - 1)) {
+            (max, max)
         } else {
-            (1..max).take_while(follows).count() + 1
+            let nr = (1..max).take_while(follows).count() + 1;
+            // With the one that does not follow, and the last.
+            (nr, max.min(nr + 2))
         };
 
-        self.budget -= nr;
+        // The first of them has been counted.
+        self.budget -= looked_at - 1;
         let first = F::pfn(raw, Level::PTE, geometry);
         let (run, grabbed) = match self.pages.grab(first, nr) {
             Ok(grabbed) => grabbed,

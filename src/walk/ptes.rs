@@ -52,7 +52,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             .min(self.budget);
         let mut entries = Entries { path, index };
         let mut room = Room::new();
-        let mut batch = Batch::new(&mut room);
+        let mut batch = Batch::<F, P>::new(&mut room);
         let mut in_a_row = true;
 
         while left > 0 && self.pages.has_room() {

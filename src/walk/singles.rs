@@ -9,8 +9,7 @@ use crate::array_vec::ArrayVec;
 
 /// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read, and what
 /// was grabbed for them.
-pub(super) type Batch<'a, F, P> =
-    ArrayVec<'a, (<F as Format>::Raw, <P as Pages>::Run), BATCH>;
+pub(super) type Batch<'a, F, P> = ArrayVec<'a, (<F as Format>::Raw, <P as Pages>::Run), BATCH>;
 
 /// Why there are no more entries in a batch.
 pub(super) enum Stop<F: Format> {
@@ -35,23 +34,25 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         let (geometry, rights) = (self.range.geometry, self.range.rights);
 
         batch.clear();
-        let stop = loop {
-            if batch.len() >= max {
-                break Stop::Full;
-            }
+        while batch.len() < max {
             let raw = entries.load(batch.len());
 
-            if !F::permitted(raw, rights) {
-                self.budget -= 1;
-                break Stop::Refused(F::refusal(raw, rights));
-            }
-            match self.pages.grab_single(F::pfn(raw, Level::PTE, geometry)) {
-                Ok(run) => batch.push((raw, run)),
-                Err(most) => break Stop::Folio(raw, most),
-            }
-        };
-        self.budget -= batch.len();
-        stop
+            let stop = if F::permitted(raw, rights) {
+                match self.pages.grab_single(F::pfn(raw, Level::PTE, geometry)) {
+                    Ok(run) => {
+                        batch.push((raw, run));
+                        continue;
+                    }
+                    Err(most) => Stop::Folio(raw, most),
+                }
+            } else {
+                Stop::Refused(F::refusal(raw, rights))
+            };
+            self.budget -= batch.len() + 1;
+            return stop;
+        }
+        self.budget -= max;
+        Stop::Full
     }
 
     /// Keeps of the batch what is unchanged and may be kept, and gives the rest back. Returns the

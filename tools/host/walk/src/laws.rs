@@ -55,41 +55,60 @@ struct Following<'a, R> {
     insignificant: u64,
 }
 
-/// The second law: what follows is permitted alike and lies behind.
+/// Numbers of pages between the two entries.
+const APART: [usize; 4] = [1, 2, 15, 511];
+
+/// The second law: what makes no difference is permitted alike and lies where it is expected.
 fn second_law<F: Format<Raw = u64>>(with: Following<'_, F::Rights>) {
     let flags = with.changes;
-    // Steps of 0 and 1 with any two flags changed; of other lengths, with none.
+    // With any two flags changed where it is expected, and at the page itself; without, elsewhere.
     let changes = (0..flags.len()).flat_map(|i| (0..=i).map(move |j| flags[i] | flags[j]));
     let changes: Vec<u64> = changes.chain([0]).collect();
     let size = with.geometry.size(Level::PTE) as u64;
-    let steps = [2, 3, 512, 1 << 18, u64::MAX, 511].map(|pages: u64| pages.wrapping_mul(size));
+    let steps = [1, 2, 3, 512, 1 << 18, u64::MAX, 511].map(|pages: u64| pages.wrapping_mul(size));
 
-    let check = |prev: u64, next: u64| {
-        if !F::follows(prev, next, with.geometry) {
+    let check = |first: u64, raw: u64, nr: usize| {
+        if F::difference(first, raw, nr, with.geometry) != 0 {
             return false;
         }
         for &rights in with.rights {
-            let permitted = [prev, next].map(|raw| F::permitted(raw, rights));
-            assert_eq!(permitted[0], permitted[1], "{prev:#x} {next:#x}");
+            let permitted = [first, raw].map(|raw| F::permitted(raw, rights));
+            assert_eq!(permitted[0], permitted[1], "{first:#x} {raw:#x}");
         }
-        let pfns = [prev, next].map(|raw| F::pfn(raw, Level::PTE, with.geometry));
-        assert_eq!(pfns[0] + 1, pfns[1], "{prev:#x} {next:#x}");
-        let writable = [prev, next].map(F::writable);
-        assert_eq!(writable[0], writable[1], "{prev:#x} {next:#x}");
+        let pfns = [first, raw].map(|raw| F::pfn(raw, Level::PTE, with.geometry));
+        assert_eq!(pfns[0] + nr, pfns[1], "{first:#x} {raw:#x}");
+        let writable = [first, raw].map(F::writable);
+        assert_eq!(writable[0], writable[1], "{first:#x} {raw:#x}");
         true
     };
     for frame in with.frames {
-        for flags in all_of(with.first) {
-            let (prev, next) = (frame | flags, (frame + size) | flags);
-            for change in &changes {
-                check(prev, prev ^ change);
-                // The law would hold if nothing ever followed anything: it must.
-                let followed = check(prev, next ^ change);
-                let same = change & !with.insignificant == 0;
-                assert_eq!(followed, same, "{prev:#x} {change:#x}");
+        let there = |&nr: &usize| (frame + nr as u64 * size) & !with.geometry.frame_mask() == 0;
+        // The others are further apart in the frame, and nowhere else.
+        let most = |nr: usize| {
+            if nr == 1 {
+                &changes[..]
+            } else {
+                &changes[..flags.len()]
             }
-            for step in steps {
-                assert!(!check(prev, prev.wrapping_add(step)), "{prev:#x} {step:#x}");
+        };
+
+        for nr in APART.into_iter().filter(there) {
+            let apart = nr as u64 * size;
+
+            for flags in all_of(with.first) {
+                let first = frame | flags;
+
+                for change in most(nr) {
+                    check(first, first ^ change, nr);
+                    // The law would hold if there were always a difference: there must be none.
+                    let same = check(first, ((frame + apart) | flags) ^ change, nr);
+                    let expected = change & !with.insignificant == 0;
+                    assert_eq!(same, expected, "{first:#x} {change:#x} {nr}");
+                }
+                for step in steps.into_iter().filter(|&step| step != apart) {
+                    let raw = first.wrapping_add(step);
+                    assert!(!check(first, raw, nr), "{first:#x} {step:#x} {nr}");
+                }
             }
         }
     }

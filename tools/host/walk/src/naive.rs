@@ -5,9 +5,10 @@
 //! `mm/gup.c`; where that returns 0, the reason is named as `refusal.rs` describes it.
 
 use crate::flags::Flags;
-use crate::format::{Pfn, PhysAddr};
+use crate::format::{Level, Pfn, PhysAddr};
 use crate::memory::Memory;
 use crate::refusal::Refusal;
+use crate::shape::Shape;
 use crate::world::{Request, World};
 
 mod on_ppc64;
@@ -22,6 +23,12 @@ pub(crate) struct Mapped {
     pub(crate) index: usize,
     pub(crate) raw: u64,
     pub(crate) size: usize,
+}
+
+/// Bits of an entry in which those of a folio may differ.
+fn insignificant(shape: Shape) -> u64 {
+    let flags = Flags::ACCESSED | Flags::DIRTY | Flags::SOFT_DIRTY | Flags::NOISE;
+    shape.leaf(Level::PTE, 0, flags) ^ shape.leaf(Level::PTE, 0, Flags::NONE)
 }
 
 /// What a walk of the tables as they are finds for one address.
@@ -40,6 +47,9 @@ pub(crate) struct Expected {
     pub(crate) sections: usize,
     /// Entries that the section with the most of them needs; what is read ahead comes on top.
     pub(crate) longest_section: usize,
+    /// Where the pages that follow in a folio are not those that are mapped next. The walk may have
+    /// taken references to them, and have looked at what maps others.
+    pub(crate) broken: usize,
 }
 
 /// Gets one page after the other.
@@ -52,13 +62,21 @@ pub(crate) fn walk(world: &World, request: &Request) -> Expected {
     let mut addr = request.start;
     // Where the leaf ends that the last page was of, with the folio that it lies in.
     let mut same_leaf = 0;
+    // The entry that would go on with the folio of the last page.
+    let mut next = None;
+    let ignored = insignificant(request.shape);
 
     while addr < request.end {
         if budget == 0 && addr >= same_leaf {
             expected.sections += 1;
             budget = request.max_section;
         }
-        let mapped = match look(&memory, request, addr) {
+        let mapped = look(&memory, request, addr);
+        let entry = mapped.map(|mapped| mapped.raw & !ignored);
+        if next.is_some_and(|next| Ok(next) != entry) {
+            expected.broken += 1;
+        }
+        let mapped = match mapped {
             Ok(mapped) => mapped,
             Err(refusal) => {
                 expected.refusal = Some(refusal);
@@ -89,6 +107,10 @@ pub(crate) fn walk(world: &World, request: &Request) -> Expected {
             break;
         }
         expected.pages.push(mapped.pfn);
+        let folio = folios.of(mapped.pfn);
+        let more = folio.is_some_and(|folio| folio.contains(mapped.pfn + 1));
+        next = (more && mapped.size == page_size)
+            .then_some((mapped.raw + page_size as u64) & !ignored);
         addr += page_size;
     }
     expected

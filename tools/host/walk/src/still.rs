@@ -121,7 +121,8 @@ fn compare(world: &World, request: &Request) -> (Expected, Outcome) {
     );
 
     let refused = expected.refusal.is_some();
-    if request.room == isize::MAX {
+    let in_a_row = expected.broken == 0;
+    if request.room == isize::MAX && in_a_row {
         assert_eq!(tally.sections, expected.sections, "sections");
         assert!(tally.longest_section >= expected.longest_section);
         // What is read ahead of a refusal is looked at, too.
@@ -133,7 +134,9 @@ fn compare(world: &World, request: &Request) -> (Expected, Outcome) {
         tally.longest_section <= request.max_section,
         "a section is too long"
     );
-    assert!(refused || tally.wasted == 0, "references are wasted");
+    if in_a_row {
+        assert!(refused || tally.wasted == 0, "references are wasted");
+    }
 
     references_remain_where_pages_are(world, &outcome);
     reads_are_as_promised(request, &outcome, &events);

@@ -9,7 +9,6 @@ use crate::folios::Kind;
 use crate::format::Level;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
-use crate::walk::BATCH;
 use crate::world::{Request, World};
 
 fn memory(order: u8) -> Memory {
@@ -56,15 +55,18 @@ fn request(shape: Shape, pages: usize) -> Request {
     }
 }
 
-/// References to a large folio are taken for a batch at once, whatever bits the CPU sets, or hash.
+/// References to a large folio are taken for all of its pages at once, whatever bits the CPU sets,
+/// or hash.
 #[test]
-fn a_large_folio_is_grabbed_in_runs() {
+fn a_large_folio_is_grabbed_at_once() {
     for shape in Shape::ALL {
         let built = space(shape, vec![pages(9)]).build();
-        let (_, outcome) = compare(&built.world, &request(shape, 512));
+        let request = request(shape, 512);
+        let (_, outcome) = compare(&built.world, &request);
+        let tables = 512usize.div_ceil(request.geometry().entries(Level::PTE));
         assert_eq!(
             (outcome.tally.pages, outcome.grabs, outcome.kept.len()),
-            (512, 512 / BATCH, 512 / BATCH)
+            (512, tables, tables)
         );
     }
 }
