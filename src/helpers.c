@@ -22,6 +22,11 @@ static_assert(offsetof(struct fast_gup_call, refusal) == 96);
 static_assert(sizeof(struct fast_gup_release) == 24);
 static_assert(sizeof(struct fast_gup_copy) == 48);
 static_assert(sizeof(struct fast_gup_info) == 40);
+static_assert(sizeof(struct fast_gup_range_info) == 32);
+static_assert(sizeof(struct fast_gup_ranges) == 112);
+static_assert(offsetof(struct fast_gup_ranges, result) == 56);
+static_assert(sizeof(struct fast_gup_split) == 48);
+static_assert(sizeof(struct fast_gup_pack) == 48);
 static_assert(FAST_GUP_REFUSED_MAX + 1 == FAST_GUP_REFUSALS);
 
 /*
