@@ -7,7 +7,7 @@
 //! calls that have no precondition.
 
 use crate::folio::Page;
-use crate::format::PhysAddr;
+use crate::format::{Pfn, PhysAddr};
 use crate::request::Flags;
 use crate::walk::Tally;
 use kernel::bindings;
@@ -43,6 +43,8 @@ pub(crate) struct Counters {
 }
 
 extern "C" {
+    static zero_page_pfn: usize;
+
     fn fast_gup_count(site: u32, pin: bool, fast_only: bool, requested: usize, tally: *const Tally);
     fn fast_gup_count_one(site: u32, pin: bool);
     fn fast_gup_sum(counters: *mut Counters);
@@ -50,6 +52,14 @@ extern "C" {
     fn fast_gup_mark_dirty(page: *mut page);
     #[cfg(CONFIG_X86_PAE)]
     fn fast_gup_memory_end() -> u64;
+}
+
+/// Whether a page is the one full of zeros: `is_zero_pfn()`, of which no architecture that there is a
+/// format for has more than one.
+#[inline(always)]
+pub(crate) fn is_zero_pfn(pfn: Pfn) -> bool {
+    // SAFETY: It is set before modules are loaded, and not changed.
+    pfn == unsafe { zero_page_pfn }
 }
 
 /// Adds a call to the counters of this CPU.

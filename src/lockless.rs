@@ -132,15 +132,19 @@ unsafe fn in_mm<const ONE: bool>(
     };
     let mut room = LongRuns::new();
 
-    if flags.contains(Flags::PIN) {
-        // SAFETY: By the precondition, for the walk does not get more pages than were asked for.
-        let mut array = unsafe { PageArray::<true>::new(pages, flags, &mut room) };
-        // SAFETY: By the precondition.
-        unsafe { pin::<ONE>(native, mm, &tables, &mut array, request) }
-    } else {
-        // SAFETY: As above.
-        let mut array = unsafe { PageArray::<false>::new(pages, flags, &mut room) };
-        get::<ONE>(native, &tables, &mut array, request)
+    // SAFETY: By the precondition, for the walk does not get more pages than were asked for; `mm` is
+    // that of current.
+    unsafe {
+        if !flags.contains(Flags::PIN) {
+            let mut array = PageArray::<false, false>::new(pages, flags, &mut room);
+            get::<ONE>(native, &tables, &mut array, request)
+        } else if flags.contains(Flags::LONGTERM) {
+            let mut array = PageArray::<true, true>::new(pages, flags, &mut room);
+            pin::<ONE>(native, mm, &tables, &mut array, request)
+        } else {
+            let mut array = PageArray::<true, false>::new(pages, flags, &mut room);
+            pin::<ONE>(native, mm, &tables, &mut array, request)
+        }
     }
 }
 
@@ -153,7 +157,7 @@ trait Output: Pages {
     fn give_back(&mut self);
 }
 
-impl<const PIN: bool> Output for PageArray<'_, PIN> {
+impl<const PIN: bool, const LONGTERM: bool> Output for PageArray<'_, PIN, LONGTERM> {
     #[inline(always)]
     fn hand_over(&mut self) {
         self.hand_over();

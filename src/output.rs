@@ -41,7 +41,7 @@ impl LongRuns {
 /// - `pages` is valid for writing all the pages of the request, and `filled` stays below that.
 /// - The first `filled` pointers stand for pages that were got and belong to this value. They are
 ///   written, except for those of the runs in `long`.
-pub(crate) struct PageArray<'a, const PIN: bool> {
+pub(crate) struct PageArray<'a, const PIN: bool, const LONGTERM: bool> {
     pages: *mut *mut page,
     filled: usize,
     flags: Flags,
@@ -49,7 +49,7 @@ pub(crate) struct PageArray<'a, const PIN: bool> {
     acquired: Acquired,
 }
 
-impl<'a, const PIN: bool> PageArray<'a, PIN> {
+impl<'a, const PIN: bool, const LONGTERM: bool> PageArray<'a, PIN, LONGTERM> {
     /// An empty array.
     ///
     /// # Safety
@@ -124,13 +124,13 @@ unsafe fn release_all<const PIN: bool>(pages: *const *mut page, nr: usize) {
     }
 }
 
-impl<const PIN: bool> Pages for PageArray<'_, PIN> {
+impl<const PIN: bool, const LONGTERM: bool> Pages for PageArray<'_, PIN, LONGTERM> {
     type Run = Run;
 
     #[inline(always)]
     fn grab_single(&mut self, page: Pfn) -> Result<Run, usize> {
         // SAFETY: The walk has the number from an entry that maps memory which is not special.
-        folio::grab_single::<PIN>(unsafe { Page::new(page) }, self.flags)
+        unsafe { folio::grab_single::<PIN, LONGTERM>(page) }
     }
 
     #[inline(always)]
@@ -183,7 +183,7 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
     }
 
     #[inline(always)]
-    fn keep_single(&mut self, run: Run, writable: bool) -> bool {
+    fn keep_single(&mut self, run: Run, nr: usize, writable: bool) -> bool {
         let Some((page, folio)) = run.single() else {
             return false;
         };
@@ -194,13 +194,20 @@ impl<const PIN: bool> Pages for PageArray<'_, PIN> {
 
         folio.set_referenced();
         if PIN {
-            self.acquired.add(folio, 1);
+            self.acquired.add_single(folio, nr);
         }
         // SAFETY: By the type invariant there is room for all the pages of the request.
-        // INVARIANT: The page is ours now.
-        unsafe { self.pages.add(self.filled).write(page.as_ptr()) };
-        self.filled = self.filled.wrapping_add(1);
+        unsafe { self.pages.add(self.filled.wrapping_add(nr)).write(page.as_ptr()) };
         true
+    }
+
+    #[inline(always)]
+    fn kept_singles(&mut self, nr: usize) {
+        if PIN {
+            self.acquired.added_singles(nr);
+        }
+        // INVARIANT: The pages are ours now, and their pointers are written.
+        self.filled = self.filled.wrapping_add(nr);
     }
 
     #[inline(always)]

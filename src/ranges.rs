@@ -19,9 +19,9 @@ use crate::walk::{Pages, Verdict};
 mod buffer;
 mod holder;
 
+pub(crate) use buffer::Buffer;
 #[cfg(CONFIG_FAST_GUP_TEST)]
 pub(crate) use buffer::BLOCK_RANGES;
-pub(crate) use buffer::Buffer;
 pub(crate) use holder::FolioHolder;
 
 /// Consecutive pages of one folio, held by one reference, or one pin: `struct fast_gup_range`.
@@ -318,7 +318,7 @@ impl<H: Holder> Pages for RangeList<H> {
     }
 
     #[inline(always)]
-    fn keep_single(&mut self, piece: Self::Run, writable: bool) -> bool {
+    fn keep_single(&mut self, piece: Self::Run, _nr: usize, writable: bool) -> bool {
         if piece.continues || !self.holder.simply_allowed(piece.run, writable) {
             return false;
         }
@@ -326,6 +326,10 @@ impl<H: Holder> Pages for RangeList<H> {
         self.push(page, 1);
         true
     }
+
+    /// They are in the list.
+    #[inline(always)]
+    fn kept_singles(&mut self, _nr: usize) {}
 
     /// A range that is grabbed has its room, and what continues one needs none.
     #[inline(always)]

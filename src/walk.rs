@@ -118,9 +118,14 @@ pub(crate) trait Pages {
     /// Receives the first `nr` pages of a run. The next ones follow behind them.
     fn keep(&mut self, run: Self::Run, nr: usize);
 
-    /// Keeps a run of one page if it is simply allowed: nothing but [`verdict`](Self::verdict) and
-    /// [`keep`](Self::keep) for the case that counts most. If not, nothing has changed.
-    fn keep_single(&mut self, run: Self::Run, writable: bool) -> bool;
+    /// Receives a run of one page if it is simply allowed, as [`verdict`](Self::verdict) and
+    /// [`keep`](Self::keep) would do for the case that counts most. If it is not, nothing changes.
+    ///
+    /// It is number `nr` of those that [`kept_singles`](Self::kept_singles) will tell of.
+    fn keep_single(&mut self, run: Self::Run, nr: usize, writable: bool) -> bool;
+
+    /// `nr` pages in a row were received by [`keep_single`](Self::keep_single).
+    fn kept_singles(&mut self, nr: usize);
 
     /// Whether `keep` can be called for another batch in this section.
     fn has_room(&self) -> bool;

@@ -40,6 +40,30 @@ impl Acquired {
         self.nr = self.nr.wrapping_add(nr);
     }
 
+    /// The same for number `nr` of the folios of a page each that [`added_singles`](Self::added_singles)
+    /// will tell of.
+    #[inline(always)]
+    pub(crate) fn add_single(&mut self, folio: Folio, nr: usize) {
+        let nid = folio.nid();
+
+        if nid != self.nid {
+            self.nr = self.nr.wrapping_add(nr);
+            self.count();
+            // Those in front are counted, and will be told of.
+            *self = Self {
+                folio: Some(folio),
+                nid,
+                nr: nr.wrapping_neg(),
+            };
+        }
+    }
+
+    /// `nr` folios in a row were added by [`add_single`](Self::add_single).
+    #[inline(always)]
+    pub(crate) fn added_singles(&mut self, nr: usize) {
+        self.nr = self.nr.wrapping_add(nr);
+    }
+
     /// Counts them now, which is the end of the value.
     #[inline(always)]
     pub(crate) fn count(self) {

@@ -11,6 +11,8 @@
 //! given back again was never acquired.
 
 use super::{Folio, Page};
+use crate::ffi;
+use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
 use core::ptr::NonNull;
@@ -90,12 +92,20 @@ impl Run {
 /// this one on.
 ///
 /// Context: interrupts off, between the two looks at the entries.
+///
+/// # Safety
+///
+/// As for [`Page::new`].
 #[inline(always)]
-pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<Run, usize> {
+pub(crate) unsafe fn grab_single<const PIN: bool, const LONGTERM: bool>(
+    pfn: Pfn,
+) -> Result<Run, usize> {
+    // SAFETY: By the precondition.
+    let page = unsafe { Page::new(pfn) };
     let Some(folio) = page.single_folio() else {
         return Err(page.folio().guess_pages_from(page));
     };
-    if PIN && page.is_zero() {
+    if PIN && ffi::is_zero_pfn(pfn) {
         return Ok(Run::new(page, Run::ZERO));
     }
 
@@ -106,8 +116,7 @@ pub(crate) fn grab_single<const PIN: bool>(page: Page, flags: Flags) -> Result<R
     if !folio.try_add(refs) {
         return Err(1);
     }
-    if (PIN && folio.is_large()) || (flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable())
-    {
+    if (PIN && folio.is_large()) || (LONGTERM && !folio.longterm_pinnable()) {
         // SAFETY: The references were taken above.
         unsafe { folio.put_refs(refs) };
         return Err(1);

@@ -42,7 +42,13 @@ impl<const PIN: bool> Holder for FolioHolder<PIN> {
     #[inline(always)]
     fn hold_single(&mut self, page: Pfn) -> Result<Run, usize> {
         // SAFETY: The walk has the number from an entry that maps memory which is not special.
-        folio::grab_single::<PIN>(unsafe { Page::new(page) }, self.flags)
+        unsafe {
+            if self.flags.contains(Flags::LONGTERM) {
+                folio::grab_single::<PIN, true>(page)
+            } else {
+                folio::grab_single::<PIN, false>(page)
+            }
+        }
     }
 
     #[inline(always)]

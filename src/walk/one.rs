@@ -62,7 +62,8 @@ fn pte<F: Format, T: Table, P: Pages>(
     if !unchanged() {
         return waste(pages, run, Refusal::Changed, tally);
     }
-    if pages.keep_single(run, F::writable(raw)) {
+    if pages.keep_single(run, 0, F::writable(raw)) {
+        pages.kept_singles(1);
         return Ok(());
     }
     ask(pages, run, F::writable(raw), unchanged, tally)

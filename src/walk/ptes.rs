@@ -32,7 +32,7 @@ impl<'p, F: Format, T: Table> Entries<'p, F, T> {
 
     /// Those from number `nr` on.
     #[inline(always)]
-    fn behind(&self, nr: usize) -> Self {
+    pub(super) fn behind(&self, nr: usize) -> Self {
         Self {
             path: self.path,
             index: self.index.wrapping_add(nr),
@@ -51,14 +51,14 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             .min(geometry.entries(Level::PTE) - index)
             .min(self.budget);
         let mut entries = Entries { path, index };
-        let mut room = Room::new();
-        let mut batch = Batch::<F, P>::new(&mut room);
+        let (mut raws, mut runs) = (Room::new(), Room::new());
+        let mut batch = Batch::<F, P>::new(&mut raws, &mut runs);
         let mut in_a_row = true;
 
         while left > 0 && self.pages.has_room() {
             let stop = self.grab_singles(&mut batch, &entries, left.min(BATCH));
 
-            if !batch.as_slice().is_empty() {
+            if batch.len() > 0 {
                 let kept = self.keep_singles(&batch, &entries)?;
                 entries = entries.behind(kept);
                 left -= kept;

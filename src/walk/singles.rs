@@ -5,11 +5,11 @@
 
 use super::ptes::Entries;
 use super::{keep, ControlFlow, Format, Level, Pages, Refusal, Table, Walker, BATCH};
-use crate::array_vec::ArrayVec;
+use crate::array_vec::PairVec;
 
 /// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read, and what
 /// was grabbed for them.
-pub(super) type Batch<'a, F, P> = ArrayVec<'a, (<F as Format>::Raw, <P as Pages>::Run), BATCH>;
+pub(super) type Batch<'a, F, P> = PairVec<'a, <F as Format>::Raw, <P as Pages>::Run, BATCH>;
 
 /// Why there are no more entries in a batch.
 pub(super) enum Stop<F: Format> {
@@ -40,7 +40,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             let stop = if F::permitted(raw, rights) {
                 match self.pages.grab_single(F::pfn(raw, Level::PTE, geometry)) {
                     Ok(run) => {
-                        batch.push((raw, run));
+                        batch.push(raw, run);
                         continue;
                     }
                     Err(most) => Stop::Folio(raw, most),
@@ -68,34 +68,57 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
 
         self.pages.barrier_after_grab();
 
-        if entries.path().unchanged() {
-            for &(raw, run) in batch.as_slice() {
-                // The second look.
-                if entries.load(kept) != raw {
-                    refused = Some(Refusal::Changed);
-                    break;
-                }
-                if !self.pages.keep_single(run, F::writable(raw)) {
-                    let unchanged = || entries.path().unchanged() && entries.load(kept) == raw;
-
-                    refused = keep(self.pages, run, 1, F::writable(raw), unchanged).1;
-                    if refused.is_some() {
-                        break;
-                    }
-                }
-                kept = kept.wrapping_add(1);
-            }
-        } else {
+        if !entries.path().unchanged() {
             refused = Some(Refusal::Changed);
+        }
+        while refused.is_none() {
+            kept = self.keep_simple(batch, kept, entries);
+            let Some((raw, run)) = batch.get(kept) else {
+                break;
+            };
+            let still = || entries.path().unchanged() && entries.load(kept) == raw;
+
+            refused = if entries.load(kept) == raw {
+                keep(self.pages, run, 1, F::writable(raw), still).1
+            } else {
+                Some(Refusal::Changed)
+            };
+            if refused.is_none() {
+                kept += 1;
+            }
         }
 
         self.kept(kept);
         let Some(refusal) = refused else {
             return ControlFlow::Continue(kept);
         };
-        for &(_, run) in batch.as_slice().iter().skip(kept) {
+        while let Some((_, run)) = batch.get(kept) {
             self.waste(run, 0, 1);
+            kept += 1;
         }
         ControlFlow::Break(refusal)
+    }
+
+    /// Keeps entries from number `from` on which are unchanged and simply allowed. Returns the number
+    /// of the first that is not.
+    #[inline(always)]
+    fn keep_simple<T: Table>(
+        &mut self,
+        batch: &Batch<'_, F, P>,
+        from: usize,
+        entries: &Entries<'_, F, T>,
+    ) -> usize {
+        let entries = entries.behind(from);
+        let mut nr = 0;
+
+        while let Some((raw, run)) = batch.get(from.wrapping_add(nr)) {
+            // The second look.
+            if entries.load(nr) != raw || !self.pages.keep_single(run, nr, F::writable(raw)) {
+                break;
+            }
+            nr = nr.wrapping_add(1);
+        }
+        self.pages.kept_singles(nr);
+        from.wrapping_add(nr)
     }
 }

@@ -3,3 +3,8 @@
 //! What `folio.rs` takes from the module's own boundary to C.
 
 pub(crate) use kernel::bindings::{folio, page};
+
+pub(crate) fn is_zero_pfn(pfn: crate::format::Pfn) -> bool {
+    // SAFETY: There is no precondition here.
+    unsafe { kernel::bindings::is_zero_page(kernel::bindings::pfn_to_page(pfn)) }
+}

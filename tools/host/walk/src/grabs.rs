@@ -45,7 +45,15 @@ fn grab(pfn: usize, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
 
 /// A single page first, as the walk does; that is told how many pages it is worth to look for.
 fn grab_as<const PIN: bool>(page: Page, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
-    match folio::grab_single::<PIN>(page, flags) {
+    // SAFETY: There is such a page in the machine.
+    let single = unsafe {
+        if flags.contains(Flags::LONGTERM) {
+            folio::grab_single::<PIN, true>(page.pfn())
+        } else {
+            folio::grab_single::<PIN, false>(page.pfn())
+        }
+    };
+    match single {
         Ok(run) => Ok((run, 1)),
         Err(most) => folio::grab::<PIN>(page, nr.min(most), flags),
     }

@@ -2,9 +2,10 @@
 
 //! The lockless walk of fast_gup, tested on page tables made up on the host.
 //!
-//! `array_vec`, `folio`, `format`, `packed`, `ranges`, `refusal`, `request` and `walk` are links to the
-//! sources of the kernel module: what is tested here is what runs there, to the letter. The kernel's side is played by a [`world`] of tables and
-//! folios, where somebody may step in before every access that the walk makes.
+//! `array_vec`, `folio`, `format`, `packed`, `ranges`, `refusal`, `request` and `walk` are links to
+//! the sources of the kernel module: what is tested here is what runs there, to the letter. The
+//! kernel's side is played by a [`world`] of tables and folios, where somebody may step in before
+//! every access that the walk makes.
 //!
 //! - [`laws`]: what the bits of an entry mean, for all combinations of flags, against a
 //!   transcription of the kernel's own [C functions](c); and what reading one by halves finds.
@@ -16,9 +17,10 @@
 //!   along random schedules and along all schedules of tiny cases. Every page that the walk keeps
 //!   must have been mapped, with its permissions, while the reference was held.
 
-#![cfg_attr(not(test), allow(dead_code))]
+#![cfg_attr(not(test), allow(dead_code, unused_imports))]
 #![warn(missing_docs, rust_2018_idioms)]
 
+#[allow(dead_code)]
 mod array_vec;
 #[allow(unused_imports)]
 mod ffi;

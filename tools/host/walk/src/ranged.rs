@@ -248,12 +248,16 @@ impl<'a, 'w, W: Watcher> Pages for Kept<'_, 'a, 'w, W> {
         self.list.keep(run, nr);
     }
 
-    fn keep_single(&mut self, (run, first): Self::Run, writable: bool) -> bool {
-        let kept = self.list.keep_single(run, writable);
+    fn keep_single(&mut self, (run, first): Self::Run, nr: usize, writable: bool) -> bool {
+        let kept = self.list.keep_single(run, nr, writable);
         if kept {
             self.watched.before(Event::Keep { first, nr: 1 });
         }
         kept
+    }
+
+    fn kept_singles(&mut self, nr: usize) {
+        self.list.kept_singles(nr);
     }
 
     fn has_room(&self) -> bool {

@@ -136,6 +136,7 @@ impl World {
             watched: &watched,
             request,
             kept: Vec::new(),
+            singles: 0,
             grabs: 0,
             room: request.room,
         };
@@ -349,8 +350,26 @@ struct Taker<'a, 'w, W> {
     watched: &'a Watched<'w, W>,
     request: &'a Request,
     kept: Vec<(Pfn, usize)>,
+    /// Single pages that were kept, and of which nobody has told yet how many they are.
+    singles: usize,
     grabs: usize,
     room: isize,
+}
+
+impl<W: Watcher> Taker<'_, '_, W> {
+    fn receive(&mut self, first: Pfn, nr: usize) {
+        assert!(nr > 0, "an empty run");
+        self.watched.before(Event::Keep { first, nr });
+        let folios = self.watched.world.folios.borrow();
+        let folio = folios.of(first).expect("a page that is kept is not free");
+        assert!(folio.contains(first + nr - 1), "a run is of one folio");
+        self.kept.push((first, nr));
+        self.room -= 1;
+        assert!(
+            self.room > -(BATCH as isize),
+            "more than a batch behind the last room"
+        );
+    }
 }
 
 impl<W: Watcher> Pages for Taker<'_, '_, W> {
@@ -401,29 +420,30 @@ impl<W: Watcher> Pages for Taker<'_, '_, W> {
     }
 
     fn keep(&mut self, first: Pfn, nr: usize) {
-        assert!(nr > 0, "an empty run");
-        self.watched.before(Event::Keep { first, nr });
-        let folios = self.watched.world.folios.borrow();
-        let folio = folios.of(first).expect("a page that is kept is not free");
-        assert!(folio.contains(first + nr - 1), "a run is of one folio");
-        self.kept.push((first, nr));
-        self.room -= 1;
-        assert!(
-            self.room > -(BATCH as isize),
-            "more than a batch behind the last room"
+        assert_eq!(
+            self.singles, 0,
+            "single pages in front that are not told of"
         );
+        self.receive(first, nr);
     }
 
-    fn keep_single(&mut self, page: Pfn, writable: bool) -> bool {
+    fn keep_single(&mut self, page: Pfn, nr: usize, writable: bool) -> bool {
+        assert_eq!(nr, self.singles, "the number of a single page");
         self.watched.before(Event::AskSingle);
         let unshare = self.request.unshares(writable);
         let verdict = self.watched.world.folios.borrow().verdict(page, 1, unshare);
         let simply = verdict.pages == 1 && !verdict.look_again;
 
         if simply {
-            self.keep(page, 1);
+            self.receive(page, 1);
+            self.singles += 1;
         }
         simply
+    }
+
+    fn kept_singles(&mut self, nr: usize) {
+        assert_eq!(nr, self.singles, "single pages that were kept");
+        self.singles = 0;
     }
 
     fn has_room(&self) -> bool {

@@ -48,7 +48,9 @@ fn grab_run<H: Holder>(list: &mut RangeList<H>, first: usize, nr: usize) -> Resu
             Err(most) => list.grab(pfn, most.min(nr - done))?,
         };
         list.barrier_after_grab();
-        if got > 1 || !list.keep_single(run, true) {
+        if got == 1 && list.keep_single(run, 0, true) {
+            list.kept_singles(1);
+        } else {
             list.keep(run, got);
         }
         done += got;
