@@ -147,6 +147,18 @@ TEST_F_TIMEOUT(ranges, whole, TEST_SECONDS)
 	}
 }
 
+/* By which the count of its folio grows for a range. */
+static uint32_t references(const struct ranges_entry *entry,
+			   const struct fast_gup_range_info *info)
+{
+	if (!entry->pin)
+		return 1;
+	if (info->flags & FAST_GUP_PAGE_ZERO)
+		return 0;
+	/* With 32 bits, folios of two pages have no room to count pins. */
+	return info->order < (sizeof(void *) == 8 ? 1 : 2) ? PIN_BIAS : 1;
+}
+
 /*
  * Each range is one reference, or one pin: what a second call adds to the
  * count of the folio.
@@ -156,8 +168,6 @@ TEST_F_TIMEOUT(ranges, one_reference_each, TEST_SECONDS)
 	struct ranges *got = &self->got;
 	struct ranges again;
 
-	if (!memory_kinds[variant->id].anon)
-		SKIP(return, "others take references to files");
 	ranges_init(&again, self->pages + 1);
 	for (uint32_t e = 0; e < NR_RANGES_ENTRIES; e++) {
 		const struct ranges_entry *entry = &ranges_entries[e];
@@ -178,8 +188,7 @@ TEST_F_TIMEOUT(ranges, one_reference_each, TEST_SECONDS)
 					room_for(entry, self->pages)));
 		ASSERT_EQ(got->nr, again.nr);
 		for (size_t i = 0; i < got->nr && wrong < 3; i++) {
-			uint32_t each = entry->pin && got->infos[i].order < 2 ?
-					PIN_BIAS : 1;
+			uint32_t each = references(entry, &got->infos[i]);
 			uint32_t more = again.infos[i].refs - got->infos[i].refs;
 
 			wrong += more != each * ranges_of_folio(got, i);
