@@ -220,9 +220,9 @@ pub(crate) enum Access {
 /// A format of page table entries.
 ///
 /// Formats obey two laws, which the host tests check for all combinations of flags: an entry that
-/// [`permitted`](Format::permitted) accepts maps memory that has a `struct page`; and if there is no
-/// [`difference`](Format::difference) for two entries, `permitted` answers the same for both and
-/// their frames are so many pages apart.
+/// [`permitted`](Format::permitted) accepts maps memory that has a `struct page`; and if no
+/// [`difference`](Format::difference) between two entries [`matters`](Format::matters), `permitted`
+/// answers the same for both and their frames are so many pages apart.
 pub(crate) trait Format: 'static {
     /// Name in messages and in `/dev/fast_gup`.
     const NAME: &'static str;
@@ -267,7 +267,9 @@ pub(crate) trait Format: 'static {
     fn writable(raw: Self::Raw) -> bool;
 
     /// The bits in which `raw` differs from the entry of the level of the pages that maps the page
-    /// `nr` behind the one of `first` with the same permissions, but for those that do not matter.
-    /// 0 if there are none.
+    /// `nr` behind the one of `first` with the same permissions.
     fn difference(first: Self::Raw, raw: Self::Raw, nr: usize, geometry: &Geometry) -> u64;
+
+    /// Whether any of the bits of a [`difference`](Format::difference), or of several, matters.
+    fn matters(difference: u64, geometry: &Geometry) -> bool;
 }

@@ -197,7 +197,11 @@ impl<const PIN: bool, const LONGTERM: bool> Pages for PageArray<'_, PIN, LONGTER
             self.acquired.add_single(folio, nr);
         }
         // SAFETY: By the type invariant there is room for all the pages of the request.
-        unsafe { self.pages.add(self.filled.wrapping_add(nr)).write(page.as_ptr()) };
+        unsafe {
+            self.pages
+                .add(self.filled.wrapping_add(nr))
+                .write(page.as_ptr())
+        };
         true
     }
 

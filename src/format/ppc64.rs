@@ -146,16 +146,8 @@ pub(super) fn pfn(raw: u64, geometry: &Geometry) -> Pfn {
 
 /// See [`difference`](super::Format::difference).
 #[inline(always)]
-pub(super) fn difference(
-    first: u64,
-    raw: u64,
-    nr: usize,
-    insignificant: u64,
-    geometry: &Geometry,
-) -> u64 {
-    let frame = (nr as u64).wrapping_shl(geometry.page_shift().into());
-
-    (first.wrapping_add(frame) ^ raw) & !insignificant
+pub(super) fn difference(first: u64, raw: u64, nr: usize, geometry: &Geometry) -> u64 {
+    first.wrapping_add((nr as u64).wrapping_shl(geometry.page_shift().into())) ^ raw
 }
 
 /// Reads an entry in the byte order of the machine.

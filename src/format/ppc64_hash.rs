@@ -88,6 +88,11 @@ impl<K: Keys> Format for Ppc64Hash<K> {
 
     #[inline(always)]
     fn difference(first: u64, raw: u64, nr: usize, geometry: &Geometry) -> u64 {
-        ppc64::difference(first, raw, nr, insignificant(geometry), geometry)
+        ppc64::difference(first, raw, nr, geometry)
+    }
+
+    #[inline(always)]
+    fn matters(difference: u64, geometry: &Geometry) -> bool {
+        difference & !insignificant(geometry) != 0
     }
 }

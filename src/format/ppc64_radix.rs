@@ -61,6 +61,11 @@ impl<K: Keys> Format for Ppc64Radix<K> {
 
     #[inline(always)]
     fn difference(first: u64, raw: u64, nr: usize, geometry: &Geometry) -> u64 {
-        ppc64::difference(first, raw, nr, ppc64::INSIGNIFICANT, geometry)
+        ppc64::difference(first, raw, nr, geometry)
+    }
+
+    #[inline(always)]
+    fn matters(difference: u64, _geometry: &Geometry) -> bool {
+        difference & !ppc64::INSIGNIFICANT != 0
     }
 }

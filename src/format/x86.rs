@@ -59,8 +59,6 @@ pub(super) fn pfn(raw: u64, level: Level, geometry: &Geometry) -> Pfn {
 
 /// See [`difference`](super::Format::difference).
 #[inline(always)]
-pub(super) fn difference(first: u64, raw: u64, nr: usize, insignificant: u64) -> u64 {
-    let frame = (nr as u64).wrapping_shl(PAGE_SHIFT.into());
-
-    (first.wrapping_add(frame) ^ raw) & !insignificant
+pub(super) fn difference(first: u64, raw: u64, nr: usize) -> u64 {
+    first.wrapping_add((nr as u64).wrapping_shl(PAGE_SHIFT.into())) ^ raw
 }

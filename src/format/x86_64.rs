@@ -150,6 +150,11 @@ impl Format for X86_64 {
 
     #[inline(always)]
     fn difference(first: u64, raw: u64, nr: usize, _geometry: &Geometry) -> u64 {
-        x86::difference(first, raw, nr, INSIGNIFICANT)
+        x86::difference(first, raw, nr)
+    }
+
+    #[inline(always)]
+    fn matters(difference: u64, _geometry: &Geometry) -> bool {
+        difference & !INSIGNIFICANT != 0
     }
 }

@@ -166,6 +166,11 @@ impl Format for X86Pae {
     #[inline(always)]
     fn difference(first: u64, raw: u64, nr: usize, _geometry: &Geometry) -> u64 {
         // The sum carries into the high half where memory crosses a border of 4 GiB.
-        x86::difference(first, raw, nr, INSIGNIFICANT)
+        x86::difference(first, raw, nr)
+    }
+
+    #[inline(always)]
+    fn matters(difference: u64, _geometry: &Geometry) -> bool {
+        difference & !INSIGNIFICANT != 0
     }
 }

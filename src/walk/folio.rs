@@ -27,7 +27,10 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         in_a_row: &mut bool,
     ) -> ControlFlow<Refusal, usize> {
         let geometry = self.range.geometry;
-        let follows = |&nr: &usize| F::difference(raw, entries.load(nr), nr, geometry) == 0;
+        let follows = |&nr: &usize| {
+            let difference = F::difference(raw, entries.load(nr), nr, geometry);
+            !F::matters(difference, geometry)
+        };
         let (nr, looked_at) = if *in_a_row && follows(&(max - 1)) {
             (max, max)
         } else {
@@ -82,10 +85,12 @@ fn unchanged<F: Format, T: Table>(
 
     let difference = |nr| F::difference(raw, entries.load(nr), nr, geometry);
     // As a rule all of them do, which takes no branch for each.
-    let same = if (1..nr).fold(0, |all, nr| all | difference(nr)) == 0 {
-        nr
+    let all = (1..nr).fold(0, |all, nr| all | difference(nr));
+    let same = if F::matters(all, geometry) {
+        let follows = |&nr: &usize| !F::matters(difference(nr), geometry);
+        (1..nr).take_while(follows).count() + 1
     } else {
-        (1..nr).take_while(|&nr| difference(nr) == 0).count() + 1
+        nr
     };
 
     path.read_barrier();
