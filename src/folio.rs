@@ -99,6 +99,13 @@ impl Page {
 }
 
 impl Folio {
+    /// Its first page.
+    #[inline(always)]
+    fn head(self) -> Page {
+        // INVARIANT: A folio is the `struct page` of its head.
+        Page(self.0.cast())
+    }
+
     #[inline(always)]
     fn as_ptr(self) -> *mut folio {
         self.0.as_ptr()

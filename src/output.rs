@@ -8,7 +8,7 @@ use crate::folio::{self, Acquired, Page, Run};
 use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
-use crate::walk::{Pages, Verdict, BATCH};
+use crate::walk::{Mapping, Pages, Verdict, BATCH};
 use core::mem::MaybeUninit;
 use kernel::bindings;
 
@@ -156,9 +156,9 @@ impl<const PIN: bool, const LONGTERM: bool> Pages for PageArray<'_, PIN, LONGTER
     }
 
     #[inline(always)]
-    fn verdict(&self, run: Run, nr: usize, writable: bool) -> Verdict {
+    fn verdict(&self, run: Run, nr: usize, mapping: Mapping) -> Verdict {
         // SAFETY: The walk asks about pages that it has grabbed, inside of a section.
-        unsafe { folio::verdict::<PIN>(run, nr, self.flags, writable) }
+        unsafe { folio::verdict::<PIN>(run, nr, self.flags, mapping) }
     }
 
     #[inline(always)]

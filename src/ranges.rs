@@ -14,7 +14,7 @@
 use crate::ffi::page;
 use crate::format::Pfn;
 use crate::refusal::Refusal;
-use crate::walk::{Pages, Verdict};
+use crate::walk::{Mapping, Pages, Verdict};
 
 mod buffer;
 mod holder;
@@ -56,7 +56,7 @@ pub(crate) trait Holder {
     fn put(&mut self, run: Self::Run);
 
     /// See [`Pages::verdict`].
-    fn verdict(&self, run: Self::Run, nr: usize, writable: bool) -> Verdict;
+    fn verdict(&self, run: Self::Run, nr: usize, mapping: Mapping) -> Verdict;
 
     /// Whether a run of one page is simply allowed, see [`Pages::keep_single`].
     fn simply_allowed(&self, run: Self::Run, writable: bool) -> bool;
@@ -302,8 +302,8 @@ impl<H: Holder> Pages for RangeList<H> {
     }
 
     #[inline(always)]
-    fn verdict(&self, piece: Self::Run, nr: usize, writable: bool) -> Verdict {
-        self.holder.verdict(piece.run, nr, writable)
+    fn verdict(&self, piece: Self::Run, nr: usize, mapping: Mapping) -> Verdict {
+        self.holder.verdict(piece.run, nr, mapping)
     }
 
     #[inline(always)]

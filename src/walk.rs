@@ -111,9 +111,8 @@ pub(crate) trait Pages {
     /// kept, and nothing behind them is. Returns the number of references that were dropped.
     fn put(&mut self, run: Self::Run, from: usize, nr: usize) -> usize;
 
-    /// Whether the first `nr` pages of a run may be got in this way. `writable` tells whether the
-    /// entries allow writing.
-    fn verdict(&self, run: Self::Run, nr: usize, writable: bool) -> Verdict;
+    /// Whether the first `nr` pages of a run may be got in this way.
+    fn verdict(&self, run: Self::Run, nr: usize, mapping: Mapping) -> Verdict;
 
     /// Receives the first `nr` pages of a run. The next ones follow behind them.
     fn keep(&mut self, run: Self::Run, nr: usize);
@@ -135,6 +134,35 @@ pub(crate) trait Pages {
 
     /// Called behind each section, with interrupts on as they were.
     fn section_ended(&mut self);
+}
+
+/// How a run is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mapping {
+    /// The entries allow writing.
+    pub(crate) writable: bool,
+    /// It is one entry, above the level of the pages.
+    pub(crate) huge: bool,
+}
+
+impl Mapping {
+    /// By entries of a table of pages.
+    #[inline(always)]
+    fn pages(writable: bool) -> Self {
+        Self {
+            writable,
+            huge: false,
+        }
+    }
+
+    /// By an entry above.
+    #[inline(always)]
+    fn huge(writable: bool) -> Self {
+        Self {
+            writable,
+            huge: true,
+        }
+    }
 }
 
 /// What is known of a folio whose pages were grabbed.
@@ -167,10 +195,10 @@ fn keep<P: Pages>(
     pages: &mut P,
     run: P::Run,
     nr: usize,
-    writable: bool,
+    mapping: Mapping,
     still: impl FnOnce() -> bool,
 ) -> (usize, Option<Refusal>) {
-    let verdict = pages.verdict(run, nr, writable);
+    let verdict = pages.verdict(run, nr, mapping);
 
     if verdict.look_again && !still() {
         return (0, Some(Refusal::Changed));

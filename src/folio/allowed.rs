@@ -7,7 +7,7 @@
 use super::{Folio, Page, Run};
 use crate::refusal::Refusal;
 use crate::request::Flags;
-use crate::walk::Verdict;
+use crate::walk::{Mapping, Verdict};
 use kernel::bindings;
 
 /// `FOLIO_MAPPING_ANON`, in the low bits of `folio->mapping`.
@@ -17,8 +17,6 @@ const MAPPING_FLAGS: usize = 0x3;
 
 /// The answer for the first `nr` pages of a run.
 ///
-/// `writable` tells whether their entries allow writing.
-///
 /// # Safety
 ///
 /// The caller must own the references of the run, and interrupts must be off.
@@ -27,7 +25,7 @@ pub(crate) unsafe fn verdict<const PIN: bool>(
     run: Run,
     nr: usize,
     flags: Flags,
-    writable: bool,
+    mapping: Mapping,
 ) -> Verdict {
     // SAFETY: By the precondition.
     let look_again = match unsafe { allowed(run.folio(), flags) } {
@@ -35,8 +33,12 @@ pub(crate) unsafe fn verdict<const PIN: bool>(
         Err(refusal) => return Verdict::refused(refusal),
     };
 
-    let pages = if writable || !PIN || flags.contains(Flags::WRITE) {
+    let pages = if mapping.writable || !PIN || flags.contains(Flags::WRITE) {
         nr
+    } else if mapping.huge {
+        // One entry has one answer, which the head has for all the pages.
+        // SAFETY: By the precondition.
+        nr * unsafe { exclusive(run.folio().head(), 1, flags) }
     } else {
         // SAFETY: By the precondition.
         unsafe { exclusive(run.first(), nr, flags) }

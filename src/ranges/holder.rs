@@ -8,7 +8,7 @@ use crate::folio::{self, Acquired, Page, Run};
 use crate::format::Pfn;
 use crate::refusal::Refusal;
 use crate::request::Flags;
-use crate::walk::Verdict;
+use crate::walk::{Mapping, Verdict};
 use kernel::bindings;
 
 /// Holds folios by references, or by pins.
@@ -79,9 +79,9 @@ impl<const PIN: bool> Holder for FolioHolder<PIN> {
     }
 
     #[inline(always)]
-    fn verdict(&self, run: Run, nr: usize, writable: bool) -> Verdict {
+    fn verdict(&self, run: Run, nr: usize, mapping: Mapping) -> Verdict {
         // SAFETY: The walk asks about pages whose folio is held, inside of a section.
-        unsafe { folio::verdict::<PIN>(run, nr, self.flags, writable) }
+        unsafe { folio::verdict::<PIN>(run, nr, self.flags, mapping) }
     }
 
     #[inline(always)]

@@ -10,7 +10,7 @@
 //! first look either which would tell that the entries were part of the tree.
 
 use super::ptes::Entries;
-use super::{keep, ControlFlow, Format, Level, Pages, Refusal, Table, Walker};
+use super::{keep, ControlFlow, Format, Level, Mapping, Pages, Refusal, Table, Walker};
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
     /// Gets the page of the first of `entries`, which was read as `raw`, and those of the entries
@@ -57,7 +57,13 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         *in_a_row = same == nr;
 
         let still = || unchanged(entries, raw, same, geometry) == same;
-        let (kept, refused) = keep(self.pages, run, same, F::writable(raw), still);
+        let (kept, refused) = keep(
+            self.pages,
+            run,
+            same,
+            Mapping::pages(F::writable(raw)),
+            still,
+        );
         self.kept(kept);
         if kept < grabbed {
             self.waste(run, kept, grabbed - kept);

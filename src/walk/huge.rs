@@ -2,7 +2,7 @@
 
 //! Leaves above the level of the pages: one entry, one folio.
 
-use super::{keep, ControlFlow, Format, Pages, Path, Refusal, Table, Walker};
+use super::{keep, ControlFlow, Format, Mapping, Pages, Path, Refusal, Table, Walker};
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
     /// Gets the pages of the leaf that `path` leads to, from `self.addr` on.
@@ -35,9 +35,13 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             return ControlFlow::Break(Refusal::Changed);
         }
 
-        let (kept, refused) = keep(self.pages, run, grabbed, F::writable(raw), || {
-            path.unchanged()
-        });
+        let (kept, refused) = keep(
+            self.pages,
+            run,
+            grabbed,
+            Mapping::huge(F::writable(raw)),
+            || path.unchanged(),
+        );
         self.kept(kept);
         if kept < grabbed {
             self.waste(run, kept, grabbed - kept);

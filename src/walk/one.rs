@@ -4,7 +4,7 @@
 //!
 //! Most calls are for one page, or a few: futexes, page faults of guests, small direct I/O.
 
-use super::{keep, Format, Level, Pages, Path, Range, Refusal, Table, Tables, Tally};
+use super::{keep, Format, Level, Mapping, Pages, Path, Range, Refusal, Table, Tables, Tally};
 
 /// Walks `range`, which has one page. See [`walk()`](super::walk).
 #[inline(always)]
@@ -66,7 +66,13 @@ fn pte<F: Format, T: Table, P: Pages>(
         pages.kept_singles(1);
         return Ok(());
     }
-    ask(pages, run, F::writable(raw), unchanged, tally)
+    ask(
+        pages,
+        run,
+        Mapping::pages(F::writable(raw)),
+        unchanged,
+        tally,
+    )
 }
 
 /// Gets a page of a leaf above the level of the pages.
@@ -92,7 +98,13 @@ fn huge<F: Format, T: Table, P: Pages>(
     if !path.unchanged() {
         return waste(pages, run, Refusal::Changed, tally);
     }
-    ask(pages, run, F::writable(raw), || path.unchanged(), tally)
+    ask(
+        pages,
+        run,
+        Mapping::huge(F::writable(raw)),
+        || path.unchanged(),
+        tally,
+    )
 }
 
 #[inline(always)]
@@ -105,11 +117,11 @@ fn grab_large<P: Pages>(pages: &mut P, page: super::Pfn) -> Result<P::Run, Refus
 fn ask<P: Pages>(
     pages: &mut P,
     run: P::Run,
-    writable: bool,
+    mapping: Mapping,
     unchanged: impl FnOnce() -> bool,
     tally: &mut Tally,
 ) -> Result<(), Refusal> {
-    match keep(pages, run, 1, writable, unchanged).1 {
+    match keep(pages, run, 1, mapping, unchanged).1 {
         Some(refusal) => waste(pages, run, refusal, tally),
         None => Ok(()),
     }

@@ -4,7 +4,7 @@
 //! again, ask, keep.
 
 use super::ptes::Entries;
-use super::{keep, ControlFlow, Format, Level, Pages, Refusal, Table, Walker, BATCH};
+use super::{keep, ControlFlow, Format, Level, Mapping, Pages, Refusal, Table, Walker, BATCH};
 use crate::array_vec::PairVec;
 
 /// Up to [`BATCH`] entries with consecutive addresses, as they were when they were read, and what
@@ -79,7 +79,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
             let still = || entries.path().unchanged() && entries.load(kept) == raw;
 
             refused = if entries.load(kept) == raw {
-                keep(self.pages, run, 1, F::writable(raw), still).1
+                keep(self.pages, run, 1, Mapping::pages(F::writable(raw)), still).1
             } else {
                 Some(Refusal::Changed)
             };

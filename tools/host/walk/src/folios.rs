@@ -139,11 +139,16 @@ impl Folios {
 
     /// Answers as [`Pages::verdict`](crate::walk::Pages::verdict) does; see
     /// `gup_fast_folio_allowed()` and `gup_must_unshare()`.
-    pub(crate) fn verdict(&self, first: Pfn, nr: usize, unshare: bool) -> Verdict {
+    pub(crate) fn verdict(&self, first: Pfn, nr: usize, unshare: bool, huge: bool) -> Verdict {
         let folio = self.of(first).expect("a question about free memory");
         assert!(folio.contains(first + nr - 1), "a run is of one folio");
 
-        let shared = folio.shared.range(first..first + nr).next();
+        let shared = if huge {
+            // What the head is, all are.
+            folio.shared.get(&folio.first).map(|_| &first)
+        } else {
+            folio.shared.range(first..first + nr).next()
+        };
         match (folio.kind, shared) {
             (Kind::Secret { mapped: true }, _) => Verdict {
                 pages: 0,

@@ -100,7 +100,12 @@ pub(crate) fn walk(world: &World, request: &Request) -> Expected {
             break;
         }
         let writable = request.shape.flags(mapped.raw).has(Flags::WRITE);
-        let verdict = folios.verdict(mapped.pfn, 1, request.unshares(writable));
+        let verdict = folios.verdict(
+            mapped.pfn,
+            1,
+            request.unshares(writable),
+            mapped.size > page_size,
+        );
         folios.put(mapped.pfn, 1);
         if verdict.refusal.is_some() {
             expected.refusal = verdict.refusal;

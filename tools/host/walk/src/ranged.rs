@@ -6,7 +6,7 @@ use crate::ffi::page;
 use crate::format::Pfn;
 use crate::ranges::{Buffer, Holder, PageRange, RangeList};
 use crate::refusal::Refusal;
-use crate::walk::{Pages, Tally, Verdict};
+use crate::walk::{Mapping, Pages, Tally, Verdict};
 use crate::world::{Event, Request, Watched, Watcher, World};
 use kernel::bindings::{page_to_pfn, pfn_to_page};
 use std::cell::Cell;
@@ -165,18 +165,23 @@ impl<W: Watcher> Holder for WorldHolder<'_, '_, W> {
         self.watched.world.folios.borrow_mut().put(first, 1);
     }
 
-    fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
+    fn verdict(&self, first: Pfn, nr: usize, mapping: Mapping) -> Verdict {
         assert!(nr > 0, "an empty run");
         self.watched.before(Event::Verdict { first });
-        let unshare = self.request.unshares(writable);
+        let unshare = self.request.unshares(mapping.writable);
         let folios = self.watched.world.folios.borrow();
-        folios.verdict(first, nr, unshare)
+        folios.verdict(first, nr, unshare, mapping.huge)
     }
 
     fn simply_allowed(&self, page: Pfn, writable: bool) -> bool {
         self.watched.before(Event::AskSingle);
         let unshare = self.request.unshares(writable);
-        let verdict = self.watched.world.folios.borrow().verdict(page, 1, unshare);
+        let verdict = self
+            .watched
+            .world
+            .folios
+            .borrow()
+            .verdict(page, 1, unshare, false);
         verdict.pages == 1 && !verdict.look_again
     }
 
@@ -238,8 +243,8 @@ impl<'a, 'w, W: Watcher> Pages for Kept<'_, 'a, 'w, W> {
         self.list.put(run, from, nr)
     }
 
-    fn verdict(&self, (run, _): Self::Run, nr: usize, writable: bool) -> Verdict {
-        self.list.verdict(run, nr, writable)
+    fn verdict(&self, (run, _): Self::Run, nr: usize, mapping: Mapping) -> Verdict {
+        self.list.verdict(run, nr, mapping)
     }
 
     fn keep(&mut self, (run, first): Self::Run, nr: usize) {

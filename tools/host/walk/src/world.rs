@@ -14,7 +14,7 @@ use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr, Slot};
 use crate::memory::Memory;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
-use crate::walk::{self, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
+use crate::walk::{self, Mapping, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
 use std::cell::{Cell, RefCell};
 
 /// What the walk is about to do.
@@ -408,15 +408,15 @@ impl<W: Watcher> Pages for Taker<'_, '_, W> {
         nr
     }
 
-    fn verdict(&self, first: Pfn, nr: usize, writable: bool) -> Verdict {
+    fn verdict(&self, first: Pfn, nr: usize, mapping: Mapping) -> Verdict {
         assert!(nr > 0, "an empty run");
         self.watched.before(Event::Verdict { first });
-        let unshare = self.request.unshares(writable);
+        let unshare = self.request.unshares(mapping.writable);
         self.watched
             .world
             .folios
             .borrow()
-            .verdict(first, nr, unshare)
+            .verdict(first, nr, unshare, mapping.huge)
     }
 
     fn keep(&mut self, first: Pfn, nr: usize) {
@@ -431,7 +431,12 @@ impl<W: Watcher> Pages for Taker<'_, '_, W> {
         assert_eq!(nr, self.singles, "the number of a single page");
         self.watched.before(Event::AskSingle);
         let unshare = self.request.unshares(writable);
-        let verdict = self.watched.world.folios.borrow().verdict(page, 1, unshare);
+        let verdict = self
+            .watched
+            .world
+            .folios
+            .borrow()
+            .verdict(page, 1, unshare, false);
         let simply = verdict.pages == 1 && !verdict.look_again;
 
         if simply {

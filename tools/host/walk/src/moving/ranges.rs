@@ -127,14 +127,15 @@ fn what_is_held_stays(stage: &Stage, world: &World, held: &[Held]) {
 fn fallback(world: &World, stage: Stage, pages: Range<usize>) -> Vec<Pfn> {
     let request = stage.request();
     let folios = world.folios.borrow();
-    let may_be_got = |pfn: Pfn, writable: bool| {
+    let may_be_got = |pfn: Pfn, writable: bool, huge: bool| {
         let unshare = request.unshares(writable);
-        folios.of(pfn).is_some() && folios.verdict(pfn, 1, unshare).pages == 1
+        folios.of(pfn).is_some() && folios.verdict(pfn, 1, unshare, huge).pages == 1
     };
     pages
         .map_while(|page| page_at(world, &request, page).ok())
         .take_while(|(pfn, mapped)| {
-            may_be_got(*pfn, stage.shape.flags(mapped.raw).has(Flags::WRITE))
+            let writable = stage.shape.flags(mapped.raw).has(Flags::WRITE);
+            may_be_got(*pfn, writable, mapped.size > stage.shape.page_size())
         })
         .map(|(pfn, _)| pfn)
         .collect()

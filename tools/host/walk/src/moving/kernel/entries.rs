@@ -77,14 +77,21 @@ impl Kernel {
             self.write(world, (mapped.at, mapped.index), mapped.raw);
             return;
         }
-        let in_leaf = mapped.size / self.stage.shape.page_size();
-        let (pages, first) = (in_leaf.min(512), mapped.pfn & !(in_leaf - 1));
-        folio.shared.extend(first..first + pages);
+        let shared = self.pages_of(&mapped);
+        folio.shared.extend(shared.clone());
         if self.request.pin {
-            for pfn in first..first + pages {
+            for pfn in shared {
                 self.oracle.no_reference_was_seen(pfn);
             }
         }
+    }
+
+    /// The pages of an entry, as far as anybody looks at them: a huge one is shared as a whole.
+    fn pages_of(&self, mapped: &Mapped) -> std::ops::Range<Pfn> {
+        let in_leaf = mapped.size / self.stage.shape.page_size();
+        let first = mapped.pfn & !(in_leaf - 1);
+
+        first..first + in_leaf.min(512)
     }
 
     pub(super) fn swap_out(&mut self, world: &World) {
@@ -163,7 +170,7 @@ impl Kernel {
             return;
         };
         if !(self.request.pin && folio.seen() > 0) {
-            folio.shared.insert(pfn);
+            folio.shared.extend(self.pages_of(&mapped));
             let raw = self.changed(mapped.raw, Change::WriteProtect);
             self.write(world, (mapped.at, mapped.index), raw);
         }
