@@ -26,6 +26,7 @@ const IOC_INFO: u32 = _IOWR::<abi::Info>(MAGIC, 0x80);
 const IOC_CALL: u32 = _IOWR::<abi::Call>(MAGIC, 0x81);
 const IOC_RELEASE: u32 = _IOW::<abi::Release>(MAGIC, 0x82);
 const IOC_COPY: u32 = _IOW::<abi::Copy>(MAGIC, 0x83);
+const IOC_BENCH: u32 = _IOWR::<abi::Bench>(MAGIC, 0x8f);
 
 /// Registers the device.
 pub(crate) fn register() -> impl PinInit<MiscDeviceRegistration<TestDevice>, Error> {
@@ -85,6 +86,7 @@ impl MiscDevice for TestDevice {
                 let copy: abi::Copy = abi::read(UserSlice::new(arg, _IOC_SIZE(cmd)))?;
                 me.held.lock().find(copy.handle)?.copy(&copy)?;
             }
+            IOC_BENCH => abi::exchange(arg, call::bench)?,
             _ => return Err(ENOTTY),
         }
         Ok(0)

@@ -22,6 +22,8 @@ static_assert(offsetof(struct fast_gup_call, refusal) == 96);
 static_assert(sizeof(struct fast_gup_release) == 24);
 static_assert(sizeof(struct fast_gup_copy) == 48);
 static_assert(sizeof(struct fast_gup_info) == 40);
+static_assert(sizeof(struct fast_gup_bench) == 88);
+static_assert(offsetof(struct fast_gup_bench, late_ns) == 80);
 static_assert(FAST_GUP_REFUSED_MAX + 1 == FAST_GUP_REFUSALS);
 
 /*

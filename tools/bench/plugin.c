@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A plugin of QEMU: counts the instructions, and those that lock memory, that
+ * are executed between one mark of src/bench.c and the next.
+ *
+ *	-plugin plugin.so,out=FILE
+ *
+ * One line an interval: INSTRUCTIONS LOCKED.  On x86, locked are instructions
+ * with a lock prefix and exchanges with memory; on PowerPC, the conditional
+ * stores that end an atomic operation.
+ *
+ * The declarations are those of the interface that QEMU keeps, version 2 of it,
+ * for its header comes with its source only.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint64_t qemu_plugin_id_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_info_t;
+
+enum { QEMU_PLUGIN_CB_NO_REGS };
+
+typedef void (*trans_cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
+typedef void (*exec_cb)(unsigned int cpu, void *data);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, trans_cb cb);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
+					    exec_cb cb, int flags, void *data);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb,
+						 size_t at);
+char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *insn);
+
+int qemu_plugin_version = 2;
+
+static FILE *out;
+static bool counting;
+static uint64_t instructions, locked;
+
+/* The guest has one CPU: nothing else runs meanwhile. */
+static void at_any(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	instructions++;
+	locked += (uintptr_t)data;
+}
+
+static void at_mark(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (counting) {
+		fprintf(out, "%llu %llu\n", (unsigned long long)instructions,
+			(unsigned long long)locked);
+		fflush(out);
+	}
+	counting = !counting;
+	instructions = locked = 0;
+}
+
+static bool is_mark(const char *text)
+{
+	return strstr(text, "0x67757021") ||
+	       (!strncmp(text, "cmplwi", 6) && strstr(text, "0x6775"));
+}
+
+static bool is_locked(const char *text)
+{
+	if (!strncmp(text, "lock", 4))
+		return true;
+	if (!strncmp(text, "xchg", 4))
+		return strchr(text, '(') || strchr(text, '[');
+	return !strncmp(text, "stwcx", 5) || !strncmp(text, "stdcx", 5);
+}
+
+static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	size_t nr = qemu_plugin_tb_n_insns(tb);
+
+	(void)id;
+	for (size_t i = 0; i < nr; i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		char *text = qemu_plugin_insn_disas(insn);
+		uintptr_t locks = text && is_locked(text);
+
+		qemu_plugin_register_vcpu_insn_exec_cb(insn,
+			text && is_mark(text) ? at_mark : at_any,
+			QEMU_PLUGIN_CB_NO_REGS, (void *)locks);
+		free(text);
+	}
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info,
+			int argc, char **argv)
+{
+	(void)info;
+	for (int i = 0; i < argc; i++)
+		if (!strncmp(argv[i], "out=", 4))
+			out = fopen(argv[i] + 4, "w");
+	if (!out) {
+		fprintf(stderr, "plugin: give me out=FILE\n");
+		return -1;
+	}
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	return 0;
+}
