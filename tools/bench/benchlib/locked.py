@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Instructions that lock memory, counted by a plugin of QEMU while the rows are executed."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from lib.console import say
+from lib.paths import REPO
+
+from . import boot
+from .rows import OPS
+
+# Counted one by one, which is slow: less memory and fewer numbers do.
+MEGABYTES = 64
+NUMBERS = (1, 512)
+
+
+def count(options, guest, programs, scratch):
+    """Rows of locked instructions and of all instructions per page, or a reason why there are none."""
+    plugin, out = Path(scratch, "plugin.so"), Path(scratch, "locked")
+    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
+    if compiler is None:
+        return [], "this host has no C compiler"
+    done = subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", str(plugin),
+                           str(REPO / "tools" / "bench" / "plugin.c")], stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        return [], "the plugin does not compile"
+    small = replace(guest, kinds=tuple(replace(kind, megabytes=min(MEGABYTES, kind.megabytes)) for kind in guest.kinds
+                                       if kind.kilobytes <= MEGABYTES << 10))
+    extra = ("--icount", "--plugin", f"{plugin},out={out}")
+    samples, _ = boot.samples(options, small, programs, 1, NUMBERS, (), "count locked instructions", extra)
+    marks = [tuple(map(int, line.split())) for line in out.read_text().splitlines()] if out.exists() else []
+    # Two intervals a sample: to get, and to release.
+    if len(marks) != 2 * len(samples):
+        return [], f"the plugin saw {len(marks)} intervals and not {2 * len(samples)}"
+    rows = []
+    for at, one in enumerate(samples):
+        if one.round == 0 or one.caller == "nothing":
+            continue
+        for phase, (instructions, locked) in zip(("get", "put"), marks[2 * at:2 * at + 2]):
+            rows.append({"op": OPS[one.pin, phase], "n": one.n, "memory": one.memory, "impl": one.caller,
+                         "locked_per_page": locked / one.pages, "instructions_per_page": instructions / one.pages})
+    say(f"the plugin has counted {sum(mark[0] for mark in marks) / 1e6:.0f} million instructions")
+    return rows, None
+
+
+def add(rows, counted):
+    """Put the locked instructions into the rows; how far the two counts of all instructions differ at most."""
+    found = {(row["op"], row["n"], row["memory"], row["impl"]): row for row in counted}
+    worst = 0
+    for row in rows:
+        other = found.get((row["op"], row["n"], row["memory"], row["impl"]))
+        if other is None:
+            continue
+        row["locked_per_page"] = other["locked_per_page"]
+        if row["instructions_per_page"] * row["pages"] > 1e6:
+            worst = max(worst, abs(other["instructions_per_page"] / row["instructions_per_page"] - 1))
+    return worst
