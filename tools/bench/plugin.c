@@ -3,9 +3,11 @@
  * A plugin of QEMU: counts the instructions, and those that lock memory, that
  * are executed between one mark of src/bench.c and the next.
  *
- *	-plugin plugin.so,out=FILE
+ *	-plugin plugin.so,out=FILE[,profile=FILE]
  *
- * One line an interval: INSTRUCTIONS LOCKED.  On x86, locked are instructions
+ * One line an interval: INSTRUCTIONS LOCKED.  The profile has a line for each
+ * instruction: ADDRESS and how often it was executed in the first interval, the
+ * third, and so on, and in the others.  On x86, locked are instructions
  * with a lock prefix and exchanges with memory; on PowerPC, the conditional
  * stores that end an atomic operation.
  *
@@ -34,20 +36,38 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb,
 						 size_t at);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id,
+				    void (*cb)(qemu_plugin_id_t id, void *data),
+				    void *data);
 char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *insn);
 
 int qemu_plugin_version = 2;
 
-static FILE *out;
+/* An instruction, once for each time that QEMU has translated it. */
+struct instruction {
+	struct instruction *next;
+	uint64_t address;
+	uint64_t executed[2];
+	bool locks;
+};
+
+static FILE *out, *profile;
+static struct instruction *all;
 static bool counting;
 static uint64_t instructions, locked;
+static unsigned int interval;
 
 /* The guest has one CPU: nothing else runs meanwhile. */
 static void at_any(unsigned int cpu, void *data)
 {
+	struct instruction *this = data;
+
 	(void)cpu;
 	instructions++;
-	locked += (uintptr_t)data;
+	locked += this->locks;
+	if (counting)
+		this->executed[interval % 2]++;
 }
 
 static void at_mark(unsigned int cpu, void *data)
@@ -58,6 +78,7 @@ static void at_mark(unsigned int cpu, void *data)
 		fprintf(out, "%llu %llu\n", (unsigned long long)instructions,
 			(unsigned long long)locked);
 		fflush(out);
+		interval++;
 	}
 	counting = !counting;
 	instructions = locked = 0;
@@ -86,26 +107,50 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	for (size_t i = 0; i < nr; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		char *text = qemu_plugin_insn_disas(insn);
-		uintptr_t locks = text && is_locked(text);
+		struct instruction *this = calloc(1, sizeof(*this));
 
+		if (!this)
+			abort();
+		this->address = qemu_plugin_insn_vaddr(insn);
+		this->locks = text && is_locked(text);
+		this->next = all;
+		all = this;
 		qemu_plugin_register_vcpu_insn_exec_cb(insn,
 			text && is_mark(text) ? at_mark : at_any,
-			QEMU_PLUGIN_CB_NO_REGS, (void *)locks);
+			QEMU_PLUGIN_CB_NO_REGS, this);
 		free(text);
 	}
+}
+
+static void at_exit(qemu_plugin_id_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	for (struct instruction *this = all; this && profile; this = this->next)
+		if (this->executed[0] || this->executed[1])
+			fprintf(profile, "%llx %llu %llu\n",
+				(unsigned long long)this->address,
+				(unsigned long long)this->executed[0],
+				(unsigned long long)this->executed[1]);
+	if (profile)
+		fclose(profile);
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info,
 			int argc, char **argv)
 {
 	(void)info;
-	for (int i = 0; i < argc; i++)
+	for (int i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out = fopen(argv[i] + 4, "w");
+		if (!strncmp(argv[i], "profile=", 8))
+			profile = fopen(argv[i] + 8, "w");
+	}
 	if (!out) {
 		fprintf(stderr, "plugin: give me out=FILE\n");
 		return -1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	qemu_plugin_register_atexit_cb(id, at_exit, NULL);
 	return 0;
 }

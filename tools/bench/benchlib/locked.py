@@ -17,19 +17,26 @@ MEGABYTES = 64
 NUMBERS = (1, 512)
 
 
-def count(options, guest, programs, scratch):
-    """Rows of locked instructions and of all instructions per page, or a reason why there are none."""
-    plugin, out = Path(scratch, "plugin.so"), Path(scratch, "locked")
+def plugin(scratch):
+    """The plugin, compiled for this host, and None; or None and the reason why there is none."""
+    made = Path(scratch, "plugin.so")
     compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
     if compiler is None:
-        return [], "this host has no C compiler"
-    done = subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", str(plugin),
+        return None, "this host has no C compiler"
+    done = subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", str(made),
                            str(REPO / "tools" / "bench" / "plugin.c")], stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        return [], "the plugin does not compile"
+    return (None, "the plugin does not compile") if done.returncode else (made, None)
+
+
+def count(options, guest, programs, scratch):
+    """Rows of locked instructions and of all instructions per page, or a reason why there are none."""
+    made, why = plugin(scratch)
+    if why:
+        return [], why
+    out = Path(scratch, "locked")
     small = replace(guest, kinds=tuple(replace(kind, megabytes=min(MEGABYTES, kind.megabytes)) for kind in guest.kinds
                                        if kind.kilobytes <= MEGABYTES << 10))
-    extra = ("--icount", "--plugin", f"{plugin},out={out}")
+    extra = ("--icount", "--plugin", f"{made},out={out}")
     samples, _ = boot.samples(options, small, programs, 1, NUMBERS, (), "count locked instructions", extra)
     marks = [tuple(map(int, line.split())) for line in out.read_text().splitlines()] if out.exists() else []
     # Two intervals a sample: to get, and to release.

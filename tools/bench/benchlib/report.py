@@ -17,6 +17,11 @@ def number(value):
     return f"{value:.3f}" if value >= 0.01 else f"{value:.2g}"
 
 
+def ratio(value):
+    """Three digits, too: those of 1.02 are about C."""
+    return number(value) if value is None or value < 1 else f"{value:.2f}"
+
+
 def instructions(made, ops=OPS, numbers=None):
     """A table's head and lines: instructions of a page, and beside the C what part of it is left."""
     rows = {(row["op"], row["n"], row["memory"], row["impl"]): row for row in made["rows"]}
@@ -32,7 +37,7 @@ def instructions(made, ops=OPS, numbers=None):
         values = [rows.get((op, n, memory, impl), {}).get("instructions_per_page") for impl in CALLERS]
         reference = values[0]
         ratios = [value / reference if value is not None and reference else None for value in (values[1], values[3])]
-        lines.append([memory, op, str(n), *map(number, values), *map(number, ratios)])
+        lines.append([memory, op, str(n), *map(number, values), *map(ratio, ratios)])
     return ["memory", "call", "n", *CALLERS, "ours/C", "ranges/C"], lines
 
 

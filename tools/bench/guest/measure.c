@@ -3,7 +3,8 @@
  * Runs in the guest: makes memory of one kind after the other, and lets the
  * kernel get and release it through each caller of FAST_GUP_IOC_BENCH.
  *
- *	measure [-r ROUNDS] [-p PAGES] [-n N,...] [-c CALLER,...] [-l] KIND...
+ *	measure [-r ROUNDS] [-p PAGES] [-n N,...] [-c CALLER,...] [-o get|pin]
+ *		[-l] KIND...
  *
  * A KIND is NAME:anon:KB:MB or NAME:hugetlb:KB:MB, memory in folios of KB.
  * Where N is 0, a call asks for all of the memory; otherwise the calls are for
@@ -48,9 +49,10 @@ static struct {
 	size_t numbers[MOST_NUMBERS];
 	unsigned int nr_numbers;
 	bool called[NR_CALLERS];
+	bool wanted[2];		/* references, pins */
 	bool late;
 } options = {
-	.rounds = 1, .pages = 16384, .called = { true, true, true, true, true },
+	.rounds = 1, .pages = 16384, .wanted = { true, true }, .called = { true, true, true, true, true },
 };
 
 /* One piece of memory, one way to get it. */
@@ -94,7 +96,7 @@ static void rows(const struct memory *m, unsigned int round)
 	for (unsigned int i = 0; i < options.nr_numbers; i++)
 		for (int pin = 0; pin <= 1; pin++)
 			for (unsigned int caller = 0; caller < NR_CALLERS; caller++)
-				if (options.called[caller])
+				if (options.called[caller] && options.wanted[pin])
 					row(m, round, pin, options.numbers[i], caller);
 	fflush(stdout);
 }
@@ -156,7 +158,7 @@ int main(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "r:p:n:c:l")) != -1) {
+	while ((option = getopt(argc, argv, "r:p:n:c:o:l")) != -1) {
 		switch (option) {
 		case 'r':
 			options.rounds = atoi(optarg);
@@ -169,6 +171,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			only_callers(optarg);
+			break;
+		case 'o':
+			options.wanted[strcmp(optarg, "get") == 0] = false;
 			break;
 		case 'l':
 			options.late = true;
