@@ -18,6 +18,7 @@ mod abi;
 mod call;
 mod held;
 pub(crate) mod observe;
+mod ranges;
 
 use held::Held;
 
@@ -26,6 +27,9 @@ const IOC_INFO: u32 = _IOWR::<abi::Info>(MAGIC, 0x80);
 const IOC_CALL: u32 = _IOWR::<abi::Call>(MAGIC, 0x81);
 const IOC_RELEASE: u32 = _IOW::<abi::Release>(MAGIC, 0x82);
 const IOC_COPY: u32 = _IOW::<abi::Copy>(MAGIC, 0x83);
+const IOC_RANGES: u32 = _IOWR::<abi::Ranges>(MAGIC, 0x84);
+const IOC_SPLIT: u32 = _IOWR::<abi::Split>(MAGIC, 0x85);
+const IOC_PACK: u32 = _IOWR::<abi::Pack>(MAGIC, 0x86);
 const IOC_BENCH: u32 = _IOWR::<abi::Bench>(MAGIC, 0x8f);
 
 /// Registers the device.
@@ -86,6 +90,9 @@ impl MiscDevice for TestDevice {
                 let copy: abi::Copy = abi::read(UserSlice::new(arg, _IOC_SIZE(cmd)))?;
                 me.held.lock().find(copy.handle)?.copy(&copy)?;
             }
+            IOC_RANGES => abi::exchange(arg, |call| ranges::call(me.held(), call))?,
+            IOC_SPLIT => abi::exchange(arg, |split| ranges::split(me.held(), split))?,
+            IOC_PACK => abi::exchange(arg, |pack| ranges::pack(me.held(), pack))?,
             IOC_BENCH => abi::exchange(arg, call::bench)?,
             _ => return Err(ENOTTY),
         }

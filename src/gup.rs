@@ -15,8 +15,8 @@ use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 use kernel::pr_warn_once;
 use kernel::prelude::*;
 
-mod packed;
-mod ranges;
+pub(crate) mod packed;
+pub(crate) mod ranges;
 
 /// `fast_gup()`: references to user pages.
 #[no_mangle]

@@ -19,6 +19,8 @@ use crate::walk::{Pages, Verdict};
 mod buffer;
 mod holder;
 
+#[cfg(CONFIG_FAST_GUP_TEST)]
+pub(crate) use buffer::BLOCK_RANGES;
 pub(crate) use buffer::Buffer;
 pub(crate) use holder::FolioHolder;
 

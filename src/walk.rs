@@ -278,8 +278,10 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
         if !at_start {
             return true;
         }
-        let last = (self.range.end - 1 - self.addr).wrapping_shr(size.trailing_zeros());
-        self.pages.enter(entries.min(last + 1))
+        // Nothing that can panic, so that it costs nothing where the answer is always the same.
+        let last = self.range.end.wrapping_sub(1).wrapping_sub(self.addr);
+        let last = last.wrapping_shr(size.trailing_zeros());
+        self.pages.enter(entries.min(last.wrapping_add(1)))
     }
 
     #[inline(always)]

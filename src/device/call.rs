@@ -3,7 +3,7 @@
 //! One call of an entry point of GUP on behalf of user space.
 
 use super::abi::{self, Call, Entry, Undo};
-use super::held::{Held, OwnedPages};
+use super::held::{Held, Owned, OwnedPages};
 use super::observe;
 use crate::ffi::{self, page};
 use crate::gup;
@@ -62,7 +62,7 @@ pub(super) fn call<'a>(held: &'a Mutex<Held>, call: &mut Call) -> Result<Undo<im
     call.refusal = tally.refusal;
     call.handle = 0;
     if call.has(abi::FLAG_HOLD) && result > 0 {
-        call.handle = held.lock().keep(pages)?;
+        call.handle = held.lock().keep(Owned::Pages(pages))?;
     }
 
     let handle = call.handle;
@@ -119,7 +119,7 @@ fn run(
     entry: Entry,
     pages: *mut *mut page,
 ) -> Result<(isize, Tally)> {
-    let flags = foll(call);
+    let flags = foll(call.flags);
     // CAST: `room()` has made sure that it fits, where an entry takes an int.
     let nr_int = nr as i32;
     let reference = bindings::gup_site_GUP_SITE_REFERENCE;
@@ -163,8 +163,8 @@ fn run(
     }
 }
 
-/// The flags of the call as `FOLL_*`.
-fn foll(call: &Call) -> u32 {
+/// The flags of a call as `FOLL_*`.
+pub(super) fn foll(flags: u32) -> u32 {
     [
         (abi::FLAG_WRITE, bindings::FOLL_WRITE),
         (abi::FLAG_LONGTERM, bindings::FOLL_LONGTERM),
@@ -174,8 +174,8 @@ fn foll(call: &Call) -> u32 {
         (abi::FLAG_FORCE, bindings::FOLL_FORCE),
     ]
     .iter()
-    .filter(|&&(flag, _)| call.has(flag))
-    .fold(0, |flags, &(_, foll)| flags | foll)
+    .filter(|&&(flag, _)| flags & flag != 0)
+    .fold(0, |all, &(_, foll)| all | foll)
 }
 
 /// Tells user space about the pages, as far as it has room.
@@ -197,7 +197,7 @@ fn report(call: &Call, pages: &[*mut page]) -> Result {
 /// # Safety
 ///
 /// The caller must own a reference to the page.
-unsafe fn describe(page: *mut page) -> abi::PageInfo {
+pub(super) unsafe fn describe(page: *mut page) -> abi::PageInfo {
     // SAFETY: By the precondition, the page and its folio stay what they are.
     unsafe {
         let folio = bindings::page_folio(page);

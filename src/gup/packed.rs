@@ -13,7 +13,7 @@ use kernel::bindings;
 /// `ranges` must be `nr` ranges, and `blocks` must be `nr_blocks` pointers to blocks, which nobody
 /// else accesses.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_pack_ranges(
+pub(crate) unsafe extern "C" fn fast_gup_pack_ranges(
     ranges: *const PageRange,
     nr: usize,
     blocks: *const *mut Block,
@@ -45,7 +45,7 @@ unsafe extern "C" fn fast_gup_pack_ranges(
 /// The block must be one that was packed, and nobody may write to it meanwhile. `ranges` must be
 /// valid for writing `max` ranges.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_unpack_ranges(
+pub(crate) unsafe extern "C" fn fast_gup_unpack_ranges(
     block: &Block,
     ranges: *mut PageRange,
     max: usize,
@@ -72,7 +72,10 @@ unsafe extern "C" fn fast_gup_unpack_ranges(
 ///
 /// `blocks` must be `nr_blocks` pointers to blocks that were packed, to which nobody writes.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_packed_pages(blocks: *const *const Block, nr_blocks: usize) -> u64 {
+pub(crate) unsafe extern "C" fn fast_gup_packed_pages(
+    blocks: *const *const Block,
+    nr_blocks: usize,
+) -> u64 {
     // SAFETY: By the precondition.
     packed::total((0..nr_blocks).map(|i| unsafe { &**blocks.add(i) }))
 }

@@ -17,7 +17,7 @@ use kernel::prelude::*;
 /// Where the next call goes on: `struct fast_gup_cursor`.
 #[repr(C)]
 pub(crate) struct Cursor {
-    addr: usize,
+    pub(crate) addr: usize,
 }
 
 /// `fast_gup_pin_ranges()`: pins, one for each range.
@@ -31,7 +31,7 @@ extern "C" fn fast_gup_pin_ranges(
 ) -> isize {
     // SAFETY: The C prototype demands room for `max` ranges.
     let buffer = unsafe { Buffer::array(ranges, max) };
-    get::<true>(cursor, len, flags, Flags::PIN, buffer)
+    get::<true>(cursor, len, flags, buffer).0
 }
 
 /// `fast_gup_get_ranges()`: references, one for each range.
@@ -45,7 +45,7 @@ extern "C" fn fast_gup_get_ranges(
 ) -> isize {
     // SAFETY: As above.
     let buffer = unsafe { Buffer::array(ranges, max) };
-    get::<false>(cursor, len, flags, Flags::GET, buffer)
+    get::<false>(cursor, len, flags, buffer).0
 }
 
 /// `fast_gup_pin_range_blocks()`: pins, with the ranges in blocks.
@@ -59,7 +59,7 @@ extern "C" fn fast_gup_pin_range_blocks(
 ) -> isize {
     // SAFETY: The C prototype demands `nr_blocks` blocks.
     let buffer = unsafe { Buffer::blocks(blocks, nr_blocks) };
-    get::<true>(cursor, len, flags, Flags::PIN, buffer)
+    get::<true>(cursor, len, flags, buffer).0
 }
 
 /// `fast_gup_get_range_blocks()`: references, with the ranges in blocks.
@@ -73,7 +73,7 @@ extern "C" fn fast_gup_get_range_blocks(
 ) -> isize {
     // SAFETY: As above.
     let buffer = unsafe { Buffer::blocks(blocks, nr_blocks) };
-    get::<false>(cursor, len, flags, Flags::GET, buffer)
+    get::<false>(cursor, len, flags, buffer).0
 }
 
 /// `fast_gup_unpin_ranges()`: the end of pinned ranges.
@@ -82,7 +82,11 @@ extern "C" fn fast_gup_get_range_blocks(
 ///
 /// `ranges` must be `nr` of them, whose pins are the caller's.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_unpin_ranges(ranges: *const PageRange, nr: usize, dirty: bool) {
+pub(crate) unsafe extern "C" fn fast_gup_unpin_ranges(
+    ranges: *const PageRange,
+    nr: usize,
+    dirty: bool,
+) {
     for i in 0..nr {
         // SAFETY: By the precondition.
         unsafe {
@@ -101,7 +105,7 @@ unsafe extern "C" fn fast_gup_unpin_ranges(ranges: *const PageRange, nr: usize, 
 ///
 /// `ranges` must be `nr` of them, whose references are the caller's.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_put_ranges(ranges: *const PageRange, nr: usize) {
+pub(crate) unsafe extern "C" fn fast_gup_put_ranges(ranges: *const PageRange, nr: usize) {
     for i in 0..nr {
         // SAFETY: By the precondition.
         unsafe { folio::release::<false>(page_of((*ranges.add(i)).page)) };
@@ -114,7 +118,7 @@ unsafe extern "C" fn fast_gup_put_ranges(ranges: *const PageRange, nr: usize) {
 ///
 /// The pin of `range` must be the caller's.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_split_range(
+pub(crate) unsafe extern "C" fn fast_gup_split_range(
     range: &mut PageRange,
     at: usize,
     rest: &mut PageRange,
@@ -129,7 +133,7 @@ unsafe extern "C" fn fast_gup_split_range(
 ///
 /// The reference of `range` must be the caller's.
 #[no_mangle]
-unsafe extern "C" fn fast_gup_split_got_range(
+pub(crate) unsafe extern "C" fn fast_gup_split_got_range(
     range: &mut PageRange,
     at: usize,
     rest: &mut PageRange,
@@ -138,14 +142,15 @@ unsafe extern "C" fn fast_gup_split_got_range(
     unsafe { split::<false>(range, at, rest) }
 }
 
-/// Gets ranges from the cursor on. Returns their number, or a negative errno if there are none.
-fn get<const PIN: bool>(
+/// Gets ranges from the cursor on, pinned or by references. Returns their number, or a negative errno
+/// if there are none, and what the walks did.
+pub(crate) fn get<const PIN: bool>(
     cursor: &mut Cursor,
     len: usize,
     flags: u32,
-    kind: Flags,
     buffer: Buffer,
-) -> isize {
+) -> (isize, Tally) {
+    let kind = if PIN { Flags::PIN } else { Flags::GET };
     let start = ffi::untagged_addr(cursor.addr);
     let request = request::pages_of(start, len, PAGE_SIZE).and_then(|nr| {
         let limit = ffi::task_size_max();
@@ -153,32 +158,32 @@ fn get<const PIN: bool>(
     });
     let request = match request {
         Ok(Some(request)) => request,
-        Ok(None) => return 0,
-        Err(invalid) => return errno(invalid, flags),
+        Ok(None) => return (0, Tally::new()),
+        Err(invalid) => return (errno(invalid, flags), Tally::new()),
     };
     if buffer.room() == 0 {
-        return EINVAL.to_errno() as isize;
+        return (EINVAL.to_errno() as isize, Tally::new());
     }
     if PIN {
         set_has_pinned();
     }
 
     let mut list = RangeList::new(FolioHolder::<PIN>::new(request.flags()), buffer);
-    let (pages, err) = fill(&request, &mut list);
+    let (pages, err, tally) = fill(&request, &mut list);
     if pages == 0 {
-        return err.map_or(0, |err| err.to_errno() as isize);
+        return (err.map_or(0, |err| err.to_errno() as isize), tally);
     }
     // The first page, and the last one, may be asked for in part.
     cursor.addr += (pages * PAGE_SIZE - (start - request.start())).min(len);
-    list.len() as isize
+    (list.len() as isize, tally)
 }
 
-/// Adds pages to the list, until it is full or the request is done. Returns their number, and the
-/// error that it ended with.
+/// Adds pages to the list, until it is full or the request is done. Returns their number, the error
+/// that it ended with, and what the walks did.
 fn fill<const PIN: bool>(
     request: &Request,
     list: &mut RangeList<FolioHolder<PIN>>,
-) -> (usize, Option<Error>) {
+) -> (usize, Option<Error>, Tally) {
     let wanted = request.nr_pages(PAGE_SHIFT as u8);
     let mut tally = Tally::new();
     let (mut done, mut slow, mut err) = (0, false, None);
@@ -209,7 +214,7 @@ fn fill<const PIN: bool>(
         tally.pages
     };
     ffi::count(ffi::SITE_API, request.flags(), asked_for, &tally);
-    (done, err)
+    (done, err, tally)
 }
 
 /// # Safety

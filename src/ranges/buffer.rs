@@ -8,7 +8,7 @@ use super::PageRange;
 const BLOCK_SIZE: usize = 4096;
 
 /// Ranges that a block has room for: `FAST_GUP_BLOCK_RANGES`.
-const BLOCK_RANGES: usize = BLOCK_SIZE / size_of::<PageRange>();
+pub(crate) const BLOCK_RANGES: usize = BLOCK_SIZE / size_of::<PageRange>();
 
 #[derive(Clone, Copy)]
 enum Memory {

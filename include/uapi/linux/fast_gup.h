@@ -112,6 +112,72 @@ struct fast_gup_call {
 	__u32 reserved;		/* 0 */
 };
 
+/* The function that serves a request for ranges; those of the module alone. */
+enum fast_gup_ranges_entry {
+	FAST_GUP_RANGES_PIN = 0,	/* fast_gup_pin_ranges() */
+	FAST_GUP_RANGES_GET = 1,	/* fast_gup_get_ranges() */
+	FAST_GUP_RANGES_PIN_BLOCKS = 2,	/* fast_gup_pin_range_blocks() */
+	FAST_GUP_RANGES_GET_BLOCKS = 3,	/* fast_gup_get_range_blocks() */
+
+	FAST_GUP_RANGES_MAX = 3,
+};
+
+/* One range of a result. */
+struct fast_gup_range_info {
+	__u64 pfn;		/* of the first page */
+	__u64 nr_pages;
+	__u32 order;		/* of its folio */
+	__u32 flags;		/* FAST_GUP_PAGE_* */
+	__u32 refs;		/* references to the folio, all in all */
+	__u32 index;		/* of the first page in the folio */
+};
+
+struct fast_gup_ranges {
+	__u32 size;		/* sizeof(struct fast_gup_ranges) */
+	__u32 version;		/* FAST_GUP_ABI_VERSION */
+	__u32 entry;		/* enum fast_gup_ranges_entry */
+	__u32 flags;		/* FAST_GUP_* */
+	__u64 addr;		/* the cursor, as the function has left it */
+	__u64 len;		/* bytes; passed on as it is */
+	__u64 max;		/* ranges, or blocks; passed on as it is */
+	__u64 ranges;		/* struct fast_gup_range_info[max_ranges], or 0 */
+	__u64 max_ranges;	/* room in ranges[], in entries */
+
+	/* Filled in by the kernel. */
+	__s64 result;		/* number of ranges, or -errno of the function */
+	__u64 handle;		/* with HOLD and result > 0: names the ranges */
+	__u64 fast_pages;	/* pages the lockless walk returned */
+	__u64 sections;		/* interrupts-off sections of the walk */
+	__u64 longest_section;	/* most entries one section looked at */
+	__u64 wasted;		/* references taken and given back */
+	__u32 refusal;		/* enum fast_gup_refusal */
+	__u32 reserved;		/* 0 */
+};
+
+struct fast_gup_split {
+	__u32 size;
+	__u32 version;
+	__u64 handle;
+	__u64 range;		/* number of the range, from 0 on */
+	__u64 at;		/* passed on as it is */
+
+	/* Filled in by the kernel. */
+	__s64 result;		/* 0, or -errno of the function */
+	__u64 rest;		/* with result 0: a handle of the second half */
+};
+
+struct fast_gup_pack {
+	__u32 size;
+	__u32 version;
+	__u64 handle;
+	__u64 max_blocks;	/* blocks to pack the ranges into */
+
+	/* Filled in by the kernel. */
+	__u64 packed;		/* ranges that there was room for */
+	__u64 blocks;		/* blocks used */
+	__u64 pages;		/* pages of the packed ranges */
+};
+
 struct fast_gup_release {
 	__u32 size;
 	__u32 version;
@@ -204,6 +270,25 @@ struct fast_gup_bench {
 #define FAST_GUP_IOC_RELEASE	_IOW(FAST_GUP_IOC_MAGIC, 0x82, struct fast_gup_release)
 /* ENOENT as above, ERANGE outside the pages held, EBADF to write to pages got for reading. */
 #define FAST_GUP_IOC_COPY	_IOW(FAST_GUP_IOC_MAGIC, 0x83, struct fast_gup_copy)
+/*
+ * Ranges instead of pages.  As FAST_GUP_IOC_CALL: returns 0 once the function
+ * has run.  What it holds is released and copied by its handle, as pages are.
+ *  EINVAL	ranges[] without max_ranges or the other way round
+ *  ERANGE	.addr, .len or .max do not fit a long of this kernel
+ *  E2BIG	.max is more than 2^20 ranges, or 2^12 blocks
+ */
+#define FAST_GUP_IOC_RANGES	_IOWR(FAST_GUP_IOC_MAGIC, 0x84, struct fast_gup_ranges)
+/*
+ * fast_gup_split_range() or fast_gup_split_got_range() of one of the ranges
+ * held.  ENOENT for a handle that is not one of ranges, ERANGE for a range that
+ * it does not have.
+ */
+#define FAST_GUP_IOC_SPLIT	_IOWR(FAST_GUP_IOC_MAGIC, 0x85, struct fast_gup_split)
+/*
+ * Packs the ranges held and unpacks them: as many as there was room for are
+ * those that were unpacked, afterwards.  ENOENT as above, E2BIG as above.
+ */
+#define FAST_GUP_IOC_PACK	_IOWR(FAST_GUP_IOC_MAGIC, 0x86, struct fast_gup_pack)
 /*
  * E2BIG for too many pages, EFAULT if a call got less than it asked for: it has
  * been released, and nothing is known of its time.

@@ -40,7 +40,7 @@ THP = "transparent_hugepage=madvise"
 X86 = (Kind("4K", "anon", 4, GIGABYTE), Kind("16K", "anon", 16, 64), Kind("64K", "anon", 64, 64),
        Kind("2M", "anon", 2048, GIGABYTE), Kind("hugetlb-2M", "hugetlb", 2048, 64))
 GIGANTIC = Kind("hugetlb-1G", "hugetlb", 1 << 20, GIGABYTE)
-POWER = (Kind("64K", "anon", 64, GIGABYTE), Kind("256K", "anon", 256, 64), Kind("1M", "anon", 1024, 64))
+POWER = (Kind("64K", "anon", 64, GIGABYTE), Kind("256K", "anon", 256, 256), Kind("1M", "anon", 1024, 256))
 POWER_4K = (Kind("4K", "anon", 4, GIGABYTE), Kind("16K", "anon", 16, 64), Kind("64K", "anon", 64, 64),
             Kind("2M", "anon", 2048, GIGABYTE), Kind("hugetlb-2M", "hugetlb", 2048, 64))
 
@@ -54,5 +54,5 @@ def guest(arch, cpu, flavour):
     if flavour == "4k":
         return Guest("4G", THP, POWER_4K)
     if cpu == "power8":
-        return Guest("4G", THP, (*POWER, Kind("16M", "anon", 16 << 10, 512), Kind("hugetlb-16M", "hugetlb", 16 << 10, 64)))
-    return Guest("4G", THP, (*POWER, Kind("2M", "anon", 2048, GIGABYTE), Kind("hugetlb-2M", "hugetlb", 2048, 64)))
+        return Guest("4G", THP, (*POWER, Kind("16M", "anon", 16 << 10, 512), Kind("hugetlb-16M", "hugetlb", 16 << 10, 256)))
+    return Guest("4G", THP, (*POWER, Kind("2M", "anon", 2048, GIGABYTE), Kind("hugetlb-2M", "hugetlb", 2048, 256)))

@@ -32,8 +32,15 @@ if [ -n "${FAST_GUP_EXT4:-}" ]; then
 fi
 
 # Writeback makes pages read-only behind the back of the tests that compare what
-# the walk gets: those that want it ask for it.
+# the walk gets, and khugepaged makes huge pages again of those that were split:
+# the tests that want either ask for it.
 echo 0 > /proc/sys/vm/dirty_writeback_centisecs
+echo 90 > /proc/sys/vm/dirty_ratio
+echo 80 > /proc/sys/vm/dirty_background_ratio
+khugepaged=/sys/kernel/mm/transparent_hugepage/khugepaged
+if [ -d $khugepaged ]; then
+	echo 3600000 > $khugepaged/scan_sleep_millisecs
+fi
 
 while read -r seconds program arguments; do
 	echo "$mark begin $program $arguments"

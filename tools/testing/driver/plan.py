@@ -35,8 +35,10 @@ class Boot:
 
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
-              "fork", "fork_race", "races", "races_file", "order1", "dio", "aio", "splice"]
-CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "dio", "splice"]
+              "fork", "fork_race", "races", "races_file", "order1", "ranges", "ranges_held",
+              "dio", "aio", "splice"]
+CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "ranges",
+        "ranges_held", "dio", "splice"]
 
 BOOTS = {
     "x86_64": [
@@ -44,7 +46,7 @@ BOOTS = {
         # Sections of seven entries end in the middle of everything.
         Boot("4-level", "four-level tables, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
-              "races", "races_file", "dio", "splice"],
+              "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
              append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"}),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice"],
@@ -61,7 +63,8 @@ BOOTS = {
              [*EVERYTHING, "highmem", "pae_flip"], memory="4G", huge=HUGE_NOT_GIGANTIC),
         Boot("sections", "one CPU, no huge pages by themselves, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
-              "races", "races_file", "order1", "dio", "splice", "highmem", "pae_flip"],
+              "races", "races_file", "order1", "ranges", "ranges_held", "dio", "splice",
+              "highmem", "pae_flip"],
              append="transparent_hugepage=never", module_args="max_section=7", smp=1,
              memory="4G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SECONDS": "2"}),
         # Two GiB that must not move are those below 4 GiB.
@@ -86,7 +89,7 @@ BOOTS = {
              cpu="power8", memory="4G", huge=HUGE_HASH),
         Boot("sections", "hash table, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
-              "races", "races_file", "dio", "splice"],
+              "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
              module_args="max_section=7", cpu="power8", memory="4G", huge=HUGE_HASH,
              env={"FAST_GUP_SECONDS": "2"}),
         Boot("provide=0", "the module serves its own API only",

@@ -2,10 +2,11 @@
 
 //! The laws of the format of x86_64, for all combinations of the flags.
 
+use super::x86::{leaves, reason, upper_entry, INSIGNIFICANT};
+use super::{all_of, second_law, Following};
 use crate::c::x86::*;
 use crate::format::x86_64::{Rights, X86_64};
-use crate::format::{Access, Entry, Format, Geometry, Level, Slot};
-use crate::refusal::Refusal;
+use crate::format::{Access, Format, Geometry, Level, Slot};
 
 /// All the bits that any function of the format or of the C looks at.
 const FLAGS: [u64; 17] = [
@@ -39,10 +40,7 @@ const PKRUS: [u32; 5] = [0, 0x5555_5554, 0xffff_ffff, 0xaaaa_aaaa, 0x1234_fed8];
 
 /// All values of an entry, but for the frame.
 fn all_flags() -> impl Iterator<Item = u64> {
-    (0u32..1 << FLAGS.len()).map(|set| {
-        let chosen = (0..FLAGS.len()).filter(|i| set >> i & 1 != 0);
-        chosen.fold(0, |raw, i| raw | FLAGS[i])
-    })
+    all_of(&FLAGS)
 }
 
 fn levels(five: bool) -> Vec<Level> {
@@ -86,18 +84,9 @@ fn for_all(mut check: impl FnMut(Machine, &Geometry, u64, bool, Rights)) {
 #[test]
 fn leaves_are_permitted_as_in_c() {
     for_all(|c, _, raw, write, rights| {
-        // gup_fast_pte_range(), and gup_fast_pmd_leaf() behind gup_fast_pmd_range().
-        let pte = !c.pte_protnone(raw) && c.access_permitted(raw, write) && !c.special(raw);
-        let pmd = !c.pmd_protnone(raw) && c.access_permitted(raw, write) && !c.special(raw);
-        // gup_fast_pud_leaf().
-        let pud = c.access_permitted(raw, write) && !c.special(raw);
-
         let permitted = X86_64::permitted(raw, rights);
-        assert_eq!(
-            [permitted; 3],
-            [pte, pmd, pud],
-            "{raw:#x} write={write} {c:x?}"
-        );
+        let expected = leaves(c, raw, write);
+        assert_eq!([permitted; 3], expected, "{raw:#x} write={write} {c:x?}");
     });
 }
 
@@ -121,23 +110,9 @@ fn refusals_name_the_first_reason() {
         if X86_64::permitted(raw, rights) {
             return;
         }
-        let expected = if c.pte_protnone(raw) {
-            Refusal::ProtNone
-        } else if raw & _PAGE_PRESENT == 0 {
-            Refusal::Absent
-        } else if !c.need_bits(raw, write) {
-            Refusal::Permission
-        } else if !c.pkey_allowed(raw, write) {
-            Refusal::Key
-        } else {
-            assert!(c.special(raw), "no reason for {raw:#x}");
-            Refusal::Special
-        };
-        assert_eq!(
-            X86_64::refusal(raw, rights),
-            expected,
-            "{raw:#x} write={write} {c:x?}"
-        );
+        let refusal = X86_64::refusal(raw, rights);
+        let expected = reason(c, raw, write, 0);
+        assert_eq!(refusal, expected, "{raw:#x} write={write} {c:x?}");
     });
 }
 
@@ -145,35 +120,8 @@ fn refusals_name_the_first_reason() {
 fn upper_entries_are_read_as_in_c() {
     for_all(|c, geometry, raw, _, _| {
         for level in [Level::PMD, Level::PUD, Level::P4D, Level::root(5)] {
-            let (present, leaf, bad) = match level {
-                Level::PMD => (c.pmd_present(raw), c.pmd_leaf(raw), c.pmd_bad(raw)),
-                Level::PUD => (c.pud_present(raw), c.pud_leaf(raw), c.pud_bad(raw)),
-                _ => (c.p4d_present(raw), false, c.p4d_bad(raw)),
-            };
             let entry = X86_64::entry(raw, level, geometry);
-            let context = || format!("{raw:#x} {level:?} {entry:?}");
-
-            match entry {
-                Entry::Table(at) => {
-                    assert!(present && !leaf, "{}", context());
-                    assert_eq!(at, c.table(raw), "{}", context());
-                }
-                Entry::Leaf => assert!(present && leaf, "{}", context()),
-                // What the C would get pages from is not refused: a leaf that it permits, and a
-                // table that it does not call bad, which for user space has all of `_PAGE_TABLE`.
-                Entry::Refused(refusal) => {
-                    assert!(!(leaf && c.access_permitted(raw, false)), "{}", context());
-                    let table = !leaf && !bad && raw & _PAGE_TABLE == _PAGE_TABLE;
-                    assert!(!(present && table), "{}", context());
-
-                    let expected = match raw & (_PAGE_PRESENT | _PAGE_PROTNONE) {
-                        0 => Refusal::Absent,
-                        _PAGE_PROTNONE => Refusal::ProtNone,
-                        _ => Refusal::Bad,
-                    };
-                    assert_eq!(refusal, expected, "{}", context());
-                }
-            }
+            upper_entry(c, raw, level, entry, 0);
         }
     });
 }
@@ -223,60 +171,18 @@ fn frames_are_those_of_c() {
     }
 }
 
-/// The second law: what follows is permitted alike and lies behind.
-///
-/// The last frame that the format can express is left out, for there is nothing behind it, and no
-/// memory at it.
 #[test]
 fn what_follows_is_permitted_alike_and_lies_behind() {
-    let geometry = X86_64::geometry(true, MASKS[0] & !0xfff);
-    let c = Machine {
-        physical_mask: MASKS[0],
-        pkru: 0x1234_fed8,
-    };
-    let rights = [Access::Read, Access::Write].map(|access| Rights::new(access, c.pkru));
-    // Steps of 0 and 1 with any two flags changed; of other lengths, with none.
-    let changes = (0..FLAGS.len()).flat_map(|i| (0..=i).map(move |j| FLAGS[i] | FLAGS[j]));
-    let changes: Vec<u64> = changes.chain([0]).collect();
-    let steps = [2u64, 3, 512, 1 << 18, u64::MAX, 511].map(|pages| pages << PAGE_SHIFT);
-    let insignificant = _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SAVED_DIRTY | _PAGE_SOFT_DIRTY;
-
-    let check = |prev: u64, next: u64| {
-        if X86_64::follows(prev, next, &geometry) {
-            for rights in rights {
-                let permitted = [prev, next].map(|raw| X86_64::permitted(raw, rights));
-                assert_eq!(permitted[0], permitted[1], "{prev:#x} {next:#x}");
-            }
-            let pfn = |raw| X86_64::pfn(raw, Level::PTE, &geometry);
-            assert_eq!(pfn(prev) + 1, pfn(next), "{prev:#x} {next:#x}");
-            assert_eq!(
-                X86_64::writable(prev),
-                X86_64::writable(next),
-                "{prev:#x} {next:#x}"
-            );
-            true
-        } else {
-            false
-        }
-    };
-    for frame in [0, 0x1ff << 12, 0x2a55_4000_0000, MASKS[0] & !0x1fff] {
-        for flags in all_flags().filter(|flags| flags & _PAGE_PAT_LARGE == 0) {
-            let (prev, next) = (frame | flags, (frame + 0x1000) | flags);
-            for change in &changes {
-                check(prev, prev ^ change);
-                let followed = check(prev, next ^ change);
-                // The law would hold if nothing ever followed anything: it must.
-                assert_eq!(
-                    followed,
-                    change & !insignificant == 0,
-                    "{prev:#x} {change:#x}"
-                );
-            }
-            for step in steps {
-                assert!(!check(prev, prev.wrapping_add(step)), "{prev:#x} {step:#x}");
-            }
-        }
-    }
+    let pkru = 0x1234_fed8;
+    let first = FLAGS.into_iter().filter(|&flag| flag != _PAGE_PAT_LARGE);
+    second_law::<X86_64>(Following {
+        geometry: &X86_64::geometry(true, MASKS[0] & !0xfff),
+        rights: &[Access::Read, Access::Write].map(|access| Rights::new(access, pkru)),
+        frames: &[0, 0x1ff << 12, 0x2a55_4000_0000, MASKS[0] & !0x1fff],
+        first: &first.collect::<Vec<u64>>(),
+        changes: &FLAGS,
+        insignificant: INSIGNIFICANT | _PAGE_SAVED_DIRTY,
+    });
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //!
 //! The C is the same as for x86_64, in a configuration without protection keys and shadow stacks.
 
+use super::x86::{leaves, reason, upper_entry, INSIGNIFICANT};
+use super::{all_of, second_law, Following};
 use crate::c::x86::*;
 use crate::format::x86_pae::{Rights, X86Pae};
 use crate::format::{Access, Entry, Format, Geometry, Level};
@@ -46,10 +48,7 @@ const C: Machine = Machine {
 const GEOMETRY: Geometry = X86Pae::geometry(MASK & !0xfff, 1 << 36);
 
 fn all_flags() -> impl Iterator<Item = u64> {
-    (0u32..1 << FLAGS.len()).map(|set| {
-        let chosen = (0..FLAGS.len()).filter(|i| set >> i & 1 != 0);
-        chosen.fold(0, |raw, i| raw | FLAGS[i])
-    })
+    all_of(&FLAGS)
 }
 
 /// Calls `check` with all entries and ways to access.
@@ -65,17 +64,12 @@ fn for_all(mut check: impl FnMut(u64, bool, Rights)) {
 #[test]
 fn leaves_are_permitted_as_in_c() {
     for_all(|raw, write, rights| {
-        // gup_fast_pte_range(), and gup_fast_pmd_leaf() behind gup_fast_pmd_range().
-        let pte = !C.pte_protnone(raw) && C.access_permitted(raw, write) && !C.special(raw);
-        let pmd = !C.pmd_protnone(raw) && C.access_permitted(raw, write) && !C.special(raw);
         let exists = raw & RESERVED == 0;
+        let [pte, pmd, _] = leaves(C, raw, write);
 
         let permitted = X86Pae::permitted(raw, rights);
-        assert_eq!(
-            [permitted; 2],
-            [pte && exists, pmd && exists],
-            "{raw:#x} write={write}"
-        );
+        let expected = [pte && exists, pmd && exists];
+        assert_eq!([permitted; 2], expected, "{raw:#x} write={write}");
     });
 }
 
@@ -149,51 +143,17 @@ fn refusals_name_the_first_reason() {
         if X86Pae::permitted(raw, rights) {
             return;
         }
-        let expected = if C.pte_protnone(raw) {
-            Refusal::ProtNone
-        } else if raw & _PAGE_PRESENT == 0 {
-            Refusal::Absent
-        } else if !C.need_bits(raw, write) {
-            Refusal::Permission
-        } else if C.special(raw) {
-            Refusal::Special
-        } else {
-            assert!(raw & RESERVED != 0, "no reason for {raw:#x}");
-            Refusal::Bad
-        };
-        assert_eq!(
-            X86Pae::refusal(raw, rights),
-            expected,
-            "{raw:#x} write={write}"
-        );
+        let refusal = X86Pae::refusal(raw, rights);
+        let expected = reason(C, raw, write, RESERVED);
+        assert_eq!(refusal, expected, "{raw:#x} write={write}");
     });
 }
 
 #[test]
 fn entries_of_the_pmd_are_read_as_in_c() {
     for_all(|raw, _, _| {
-        let (present, leaf, bad) = (C.pmd_present(raw), C.pmd_leaf(raw), C.pmd_bad(raw));
         let entry = X86Pae::entry(raw, Level::PMD, &GEOMETRY);
-
-        match entry {
-            Entry::Table(at) => {
-                assert!(present && !leaf, "{raw:#x}");
-                assert_eq!(at, C.table(raw), "{raw:#x}");
-            }
-            Entry::Leaf => assert!(present && leaf, "{raw:#x}"),
-            Entry::Refused(refusal) => {
-                assert!(!(leaf && C.access_permitted(raw, false)), "{raw:#x}");
-                let table = !leaf && !bad && raw & _PAGE_TABLE == _PAGE_TABLE;
-                assert!(!(present && table && raw & RESERVED == 0), "{raw:#x}");
-
-                let expected = match raw & (_PAGE_PRESENT | _PAGE_PROTNONE) {
-                    0 => Refusal::Absent,
-                    _PAGE_PROTNONE => Refusal::ProtNone,
-                    _ => Refusal::Bad,
-                };
-                assert_eq!(refusal, expected, "{raw:#x}");
-            }
-        }
+        upper_entry(C, raw, Level::PMD, entry, RESERVED);
     });
 }
 
@@ -237,44 +197,17 @@ fn frames_are_those_of_c() {
 /// The second law, across 4 GiB as well, where the sum carries into the upper half.
 #[test]
 fn what_follows_is_permitted_alike_and_lies_behind() {
-    let rights = [Access::Read, Access::Write].map(|access| Rights::new(access, &GEOMETRY));
-    let changes = (0..FLAGS.len()).flat_map(|i| (0..=i).map(move |j| FLAGS[i] | FLAGS[j]));
-    let changes: Vec<u64> = changes.chain([0]).collect();
-    let steps = [2u64, 3, 512, 1 << 20, u64::MAX, 511].map(|pages| pages << PAGE_SHIFT);
-    let insignificant = _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SAVED_DIRTY_32 | _PAGE_SOFT_DIRTY;
-
-    let check = |prev: u64, next: u64| {
-        if !X86Pae::follows(prev, next, &GEOMETRY) {
-            return false;
-        }
-        for rights in rights {
-            let permitted = [prev, next].map(|raw| X86Pae::permitted(raw, rights));
-            assert_eq!(permitted[0], permitted[1], "{prev:#x} {next:#x}");
-        }
-        let pfn = |raw| X86Pae::pfn(raw, Level::PTE, &GEOMETRY);
-        assert_eq!(pfn(prev) + 1, pfn(next), "{prev:#x} {next:#x}");
-        let writable = [prev, next].map(X86Pae::writable);
-        assert_eq!(writable[0], writable[1], "{prev:#x} {next:#x}");
-        true
-    };
-    for frame in [0, 0x1ff << 12, 0xffff_f000, 0x1_ffff_f000, 0xf_ffff_e000] {
-        let flags = all_flags().filter(|flags| flags & (_PAGE_PAT_LARGE | RESERVED) == 0);
-        for flags in flags {
-            let (prev, next) = (frame | flags, (frame + 0x1000) | flags);
-            for change in &changes {
-                check(prev, prev ^ change);
-                let followed = check(prev, next ^ change);
-                assert_eq!(
-                    followed,
-                    change & !insignificant == 0,
-                    "{prev:#x} {change:#x}"
-                );
-            }
-            for step in steps {
-                assert!(!check(prev, prev.wrapping_add(step)), "{prev:#x} {step:#x}");
-            }
-        }
-    }
+    let first = FLAGS
+        .into_iter()
+        .filter(|flag| flag & (_PAGE_PAT_LARGE | RESERVED) == 0);
+    second_law::<X86Pae>(Following {
+        geometry: &GEOMETRY,
+        rights: &[Access::Read, Access::Write].map(|access| Rights::new(access, &GEOMETRY)),
+        frames: &[0, 0x1ff << 12, 0xffff_f000, 0x1_ffff_f000, 0xf_ffff_e000],
+        first: &first.collect::<Vec<u64>>(),
+        changes: &FLAGS,
+        insignificant: INSIGNIFICANT | _PAGE_SAVED_DIRTY_32,
+    });
 }
 
 #[test]
