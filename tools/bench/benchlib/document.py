@@ -22,9 +22,17 @@ def _about(made):
     options = made["config"]
     inline = "RUST_INLINE_HELPERS" if options.get("RUST_INLINE_HELPERS") else "without RUST_INLINE_HELPERS"
     mitigations = "" if options.get("CPU_MITIGATIONS") else ", mitigations are not configured"
+    differ = made["locked"].get("clock_differs_by")
+    clock = "" if differ is None else f";\nthe plugin's count and the clock differ by {differ} instructions in a row at the most"
     return (f"Linux {made['release']}, page tables of {options['PGTABLE_LEVELS']} levels, {inline}{mitigations}.\n"
             f"{options['CC_VERSION_TEXT']}; {options['RUSTC_VERSION_TEXT']}; {made['qemu']}.\n"
-            f"{made['round_count']} rounds. The loop is {made['loop_instructions']:.1f} instructions of each call.")
+            f"{made['round_count']} rounds. The loop is {made['loop_instructions']:.1f} instructions of each call{clock}.")
+
+
+def _direct_io(made):
+    """The table, and what it was measured on."""
+    found = made["direct_io"]
+    return f"{found['cpus']} CPUs ({found['cpu']}), {found['seconds']} s each.\n\n{report.rst(report.direct_io(made))}"
 
 
 def _targets(made):
@@ -41,7 +49,7 @@ PARTS = {
     "release": lambda made: report.rst(report.instructions(made, ("put", "unpin"), NUMBERS)),
     "locked": lambda made: report.rst(report.locked(made, (512,))),
     "sections": lambda made: report.rst(report.sections(made)),
-    "direct-io": lambda made: report.rst(report.direct_io(made)),
+    "direct-io": _direct_io,
     "targets": lambda made: report.rst(_targets(made)),
 }
 

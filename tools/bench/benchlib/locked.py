@@ -29,10 +29,12 @@ def plugin(scratch):
 
 
 def count(options, guest, programs, scratch):
-    """Rows of locked instructions and of all instructions per page, or a reason why there are none."""
+    """Rows of locked instructions per page, by how many instructions the clock and the plugin differ at the most, and
+    None; or a reason why there is none of that.
+    """
     made, why = plugin(scratch)
     if why:
-        return [], why
+        return [], None, why
     out = Path(scratch, "locked")
     small = replace(guest, kinds=tuple(replace(kind, megabytes=min(MEGABYTES, kind.megabytes)) for kind in guest.kinds
                                        if kind.kilobytes <= MEGABYTES << 10))
@@ -41,27 +43,23 @@ def count(options, guest, programs, scratch):
     marks = [tuple(map(int, line.split())) for line in out.read_text().splitlines()] if out.exists() else []
     # Two intervals a sample: to get, and to release.
     if len(marks) != 2 * len(samples):
-        return [], f"the plugin saw {len(marks)} intervals and not {2 * len(samples)}"
-    rows = []
+        return [], None, f"the plugin saw {len(marks)} intervals and not {2 * len(samples)}"
+    rows, worst = [], 0
     for at, one in enumerate(samples):
         if one.round == 0 or one.caller == "nothing":
             continue
         for phase, (instructions, locked) in zip(("get", "put"), marks[2 * at:2 * at + 2]):
+            worst = max(worst, abs(getattr(one, phase) - instructions))
             rows.append({"op": OPS[one.pin, phase], "n": one.n, "memory": one.memory, "impl": one.caller,
-                         "locked_per_page": locked / one.pages, "instructions_per_page": instructions / one.pages})
+                         "locked_per_page": locked / one.pages})
     say(f"the plugin has counted {sum(mark[0] for mark in marks) / 1e6:.0f} million instructions")
-    return rows, None
+    return rows, worst, None
 
 
 def add(rows, counted):
-    """Put the locked instructions into the rows; how far the two counts of all instructions differ at most."""
+    """Put the locked instructions into the rows."""
     found = {(row["op"], row["n"], row["memory"], row["impl"]): row for row in counted}
-    worst = 0
     for row in rows:
         other = found.get((row["op"], row["n"], row["memory"], row["impl"]))
-        if other is None:
-            continue
-        row["locked_per_page"] = other["locked_per_page"]
-        if row["instructions_per_page"] * row["pages"] > 1e6:
-            worst = max(worst, abs(other["instructions_per_page"] / row["instructions_per_page"] - 1))
-    return worst
+        if other is not None:
+            row["locked_per_page"] = other["locked_per_page"]

@@ -14,6 +14,8 @@ shift 3
 # request itself.
 insmod /lib/modules/extra/null_blk.ko queue_mode=0 gb=1 memory_backed=0
 
+echo "@cpu $(sed -n 's/^\(model name\|cpu\)[[:space:]]*: //p' /proc/cpuinfo | head -n 1)"
+
 measure() {
 	echo "@caller $1"
 	for nr in $threads; do
