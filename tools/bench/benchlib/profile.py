@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where the instructions of one row are: by function, counted by the plugin."""
+"""Where the instructions of one row are: by function, and one by one, counted by the plugin."""
 
 import bisect
+import os
+import re
+import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from lib.console import fail
+from lib.console import fail, say
+from lib.paths import REPO
 
 from . import boot, locked, programs, rows
 
@@ -20,6 +24,48 @@ def _symbols(lines):
         if words[2] in "tTwW":
             found.append((int(words[1], 16), words[3]))
     return sorted(found)
+
+
+def _tool(name):
+    """A program of LLVM, with the version in its name or without; None if there is none."""
+    found = re.compile(re.escape(name) + r"(-\d+)?")
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        for file in sorted(os.listdir(directory) if os.path.isdir(directory) else (), reverse=True):
+            if found.fullmatch(file):
+                return os.path.join(directory, file)
+    return None
+
+
+def _output(words, text=None):
+    return subprocess.run(words, input=text, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+def _readable(names):
+    """As they are in the source."""
+    tool = _tool("llvm-cxxfilt")
+    return dict(zip(names, _output([tool], "\n".join(names)).splitlines())) if tool and names else {}
+
+
+def _listing(values, symbols, executed, pages):
+    """The module's instructions that were executed, each with its number a page."""
+    tool = _tool("llvm-objdump")
+    if tool is None:
+        return None
+    at = {name: address for address, name in symbols}
+    lines, base = [], None
+    for line in _output([tool, "-d", "--no-show-raw-insn", "--section=.text", values["module"]]).splitlines():
+        head = re.match(r"([0-9a-f]+) <(.+)>:", line)
+        if head:
+            base = at[head[2]] - int(head[1], 16) if head[2] in at else None
+            lines.append((0, line))
+            continue
+        one = re.match(r"\s*([0-9a-f]+):\s", line)
+        count = executed.get(base + int(one[1], 16), 0) if one and base is not None else 0
+        if count:
+            lines.append((count, line))
+    # Functions without any instruction are left out.
+    shown = [one for one, following in zip(lines, [*lines[1:], (0, "")]) if one[0] or following[0]]
+    return "".join(f"{count / pages:10.4g} {line}\n" if count else f"\n{line}\n" for count, line in shown)
 
 
 def measure(options, guest, values, row):
@@ -45,13 +91,24 @@ def measure(options, guest, values, row):
         symbols = _symbols([words for words in found if words[0] == "@symbol"])
         starts = [address for address, _ in symbols]
         pages = sum(one.pages for one in samples)
-        functions = {}
+        functions, executed = {}, {}
         for line in profile.read_text().splitlines():
             address, get, put = line.split()
-            at = bisect.bisect_right(starts, int(address, 16)) - 1
+            address, count = int(address, 16), int(get if phase == "get" else put)
+            at = bisect.bisect_right(starts, address) - 1
             name = symbols[at][1] if at >= 0 else "?"
-            functions[name] = functions.get(name, 0) + int(get if phase == "get" else put)
-    print(f"{op} n={n} {memory} by {caller}: instructions per page, {sum(functions.values()) / pages:.2f} in all")
-    for name, executed in sorted(functions.items(), key=lambda item: -item[1])[:SHOWN]:
-        if executed:
-            print(f"{executed / pages:10.3f}  {name}")
+            functions[name] = functions.get(name, 0) + count
+            # The same instruction may have been translated more than once.
+            executed[address] = executed.get(address, 0) + count
+    shown = sorted(functions, key=lambda name: -functions[name])[:SHOWN]
+    names = _readable(shown)
+    print(f"{op} n={n} {memory} by {caller}: instructions per page, {sum(functions.values()) / pages:.4g} in all")
+    for name in shown:
+        if functions[name]:
+            print(f"{functions[name] / pages:10.4g}  {names.get(name, name)}")
+    listing = _listing(values, symbols, executed, pages)
+    if listing:
+        path = REPO / "build" / "bench" / f"{options.arch}-{row.replace(':', '-')}.s"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(listing)
+        say(f"the module's instructions one by one: {path.relative_to(REPO)}")
