@@ -214,7 +214,7 @@ unsafe fn pin<const ONE: bool>(
         output.give_back();
         tally.wasted += tally.pages;
         tally.pages = 0;
-        tally.refusal = Refusal::Fork as u32;
+        tally.refusal = Refusal::Fork.number();
     } else {
         output.hand_over();
     }
@@ -224,6 +224,6 @@ unsafe fn pin<const ONE: bool>(
 #[cold]
 fn refused(refusal: Refusal) -> Tally {
     let mut tally = Tally::new();
-    tally.refusal = refusal as u32;
+    tally.refusal = refusal.number();
     tally
 }

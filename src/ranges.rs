@@ -19,9 +19,9 @@ use crate::walk::{Pages, Verdict};
 mod buffer;
 mod holder;
 
+pub(crate) use buffer::Buffer;
 #[cfg(CONFIG_FAST_GUP_TEST)]
 pub(crate) use buffer::BLOCK_RANGES;
-pub(crate) use buffer::Buffer;
 pub(crate) use holder::FolioHolder;
 
 /// Consecutive pages of one folio, held by one reference, or one pin: `struct fast_gup_range`.

@@ -11,8 +11,6 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Refusal {
-    /// Nothing was refused: who receives the pages has no room for the next ones.
-    Full = 0,
     /// No entry, or one that is not present: a fault must bring the page.
     Absent = 1,
     /// `PROT_NONE` or a NUMA hint: only the VMA tells which.
@@ -39,9 +37,22 @@ pub(crate) enum Refusal {
     Shared = 12,
     /// `fork()` write-protected the tables meanwhile.
     Fork = 13,
+    /// Nothing was refused: who receives the pages has no room for the next ones. Its number is 0,
+    /// see `number()`; the value is not, for which the compiler can say in one word, and compare with
+    /// zero, that there is no refusal.
+    Full = 14,
 }
 
 impl Refusal {
+    /// The number by which it is reported and counted.
+    #[inline(always)]
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Refusal::Full => 0,
+            refused => refused as u32,
+        }
+    }
+
     /// One more than the largest number.
     pub(crate) const COUNT: usize = 14;
 

@@ -228,7 +228,7 @@ pub(crate) fn walk<F: Format, T: Tables, P: Pages>(
         let flow = tables.section(|section| walker.section(section));
         walker.section_ended();
         if let ControlFlow::Break(refusal) = flow {
-            walker.tally.refusal = refusal as u32;
+            walker.tally.refusal = refusal.number();
             break;
         }
     }
@@ -251,17 +251,11 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
     #[inline(always)]
     fn section<S: Section>(&mut self, section: &S) -> ControlFlow<Refusal> {
         while self.addr < self.range.end && self.budget > 0 && self.pages.has_room() {
-            let path = match Path::<F, _>::descend(section, self.range.geometry, self.addr) {
+            match Path::<F, _>::descend(section, self.range.geometry, self.addr) {
                 Err(refusal) => return ControlFlow::Break(refusal),
-                Ok(path) => path,
-            };
-            if !self.enter(path.level()) {
-                return ControlFlow::Break(Refusal::Full);
-            }
-            if path.level() == Level::PTE {
-                self.ptes(&path)?;
-            } else {
-                self.huge(&path)?;
+                Ok(path) if !self.enter(path.level()) => return ControlFlow::Break(Refusal::Full),
+                Ok(path) if path.level() == Level::PTE => self.ptes(&path)?,
+                Ok(path) => self.huge(&path)?,
             }
         }
         ControlFlow::Continue(())

@@ -85,7 +85,7 @@ fn run(
     let writable = call.has(abi::FLAG_WRITE);
     let mut owned = OwnedRanges::with_room(room, entry.pins(), writable)?;
 
-    let mut blocks = Blocks::new(if entry.in_blocks() { max } else { 0 })?;
+    let blocks = Blocks::new(if entry.in_blocks() { max } else { 0 })?;
     let buffer = if entry.in_blocks() {
         // SAFETY: There are as many blocks, and nobody else knows them.
         unsafe { Buffer::blocks(blocks.pointers(), max) }

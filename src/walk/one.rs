@@ -28,7 +28,7 @@ pub(crate) fn one<F: Format, T: Tables, P: Pages>(
     tally.longest_section = 1;
     match result {
         Ok(()) => tally.pages = 1,
-        Err(refusal) => tally.refusal = refusal as u32,
+        Err(refusal) => tally.refusal = refusal.number(),
     }
     tally
 }

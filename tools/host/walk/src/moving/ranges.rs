@@ -104,14 +104,14 @@ fn walk(
 
     watched.ask(|kernel| {
         assert_eq!(kernel.oracle.kept().len(), done + tally.pages);
-        if tally.refusal != Refusal::Full as u32 {
+        if tally.refusal != Refusal::Full.number() {
             kernel.oracle.stopped(tally.refusal);
         }
         if forked(kernel) {
             kernel.oracle.forget(done);
             return (0, false);
         }
-        let full = tally.refusal == Refusal::Full as u32 && done + tally.pages < stage.pages;
+        let full = tally.refusal == Refusal::Full.number() && done + tally.pages < stage.pages;
         (tally.pages, full)
     })
 }
