@@ -10,9 +10,6 @@
  * third, and so on, and in the others.  On x86, locked are instructions
  * with a lock prefix and exchanges with memory; on PowerPC, the conditional
  * stores that end an atomic operation.
- *
- * The declarations are those of the interface that QEMU keeps, version 2 of it,
- * for its header comes with its source only.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,27 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-struct qemu_info_t;
-
-enum { QEMU_PLUGIN_CB_NO_REGS };
-
-typedef void (*trans_cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
-typedef void (*exec_cb)(unsigned int cpu, void *data);
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, trans_cb cb);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-					    exec_cb cb, int flags, void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb,
-						 size_t at);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id,
-				    void (*cb)(qemu_plugin_id_t id, void *data),
-				    void *data);
-char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *insn);
+#include "plugin.h"
 
 int qemu_plugin_version = 2;
 
@@ -81,7 +58,8 @@ static void at_mark(unsigned int cpu, void *data)
 		interval++;
 	}
 	counting = !counting;
-	instructions = locked = 0;
+	instructions = 0;
+	locked = 0;
 }
 
 static bool is_mark(const char *text)
@@ -108,6 +86,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		char *text = qemu_plugin_insn_disas(insn);
 		struct instruction *this = calloc(1, sizeof(*this));
+		exec_cb at;
 
 		if (!this)
 			abort();
@@ -115,9 +94,8 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		this->locks = text && is_locked(text);
 		this->next = all;
 		all = this;
-		qemu_plugin_register_vcpu_insn_exec_cb(insn,
-			text && is_mark(text) ? at_mark : at_any,
-			QEMU_PLUGIN_CB_NO_REGS, this);
+		at = text && is_mark(text) ? at_mark : at_any;
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, at, QEMU_PLUGIN_CB_NO_REGS, this);
 		free(text);
 	}
 }

@@ -40,7 +40,7 @@ static const char * const callers[] = {
 	[FAST_GUP_BENCH_RANGES] = "ranges",
 };
 
-#define NR_CALLERS (sizeof(callers) / sizeof(callers[0]))
+#define NR_CALLERS (FAST_GUP_BENCH_MAX + 1)
 
 static struct {
 	int dev;
@@ -52,7 +52,8 @@ static struct {
 	bool wanted[2];		/* references, pins */
 	bool late;
 } options = {
-	.rounds = 1, .pages = 16384, .wanted = { true, true }, .called = { true, true, true, true, true },
+	.rounds = 1, .pages = 16384, .wanted = { true, true },
+	.called = { true, true, true, true, true },
 };
 
 /* One piece of memory, one way to get it. */
@@ -70,7 +71,8 @@ static void row(const struct memory *m, unsigned int round, bool pin, size_t n,
 	};
 
 	if (n == 0) {
-		bench.nr_pages = bench.per_call = all;
+		bench.nr_pages = all;
+		bench.per_call = all;
 	} else {
 		bench.nr_pages = all < options.pages ? all : options.pages;
 		bench.per_call = n;
