@@ -26,7 +26,8 @@ help:
 	@echo '  make setup          find or install what the builds need'
 	@echo '  make kernel         prepare the kernel of one guest, and the module'
 	@echo '  make module         the same: after a change only the module is built, in seconds'
-	@echo '  make bench          the walk beside the C in one boot, in instructions'
+	@echo '  make bench          the module beside the C: instructions, interrupts off,'
+	@echo '                      locked instructions, direct I/O; tables, JSON, plots'
 	@echo '  make check          format, lints, style, documentation: no warnings'
 	@echo '  make artifacts      where everything is: source= build= kernel= module= qemu='
 	@echo '  make rust-analyzer  rust-project.json for editors'
@@ -38,7 +39,7 @@ help:
 	@echo '  ARCHES="$(ARCHES)"  the guests of test'
 	@echo '  FLAVOUR=$(FLAVOUR)  release or debug (KASAN, lockdep, page table checks),'
 	@echo '                   or for ppc64le 4k (base pages of 4 KiB)'
-	@echo '  CPU=$(CPU)  the processor of shell; on ppc64le, power9 has radix trees and'
+	@echo '  CPU=$(CPU)  the processor of shell and bench; on ppc64le, power9 has radix trees and'
 	@echo '        power8 the hashed page table'
 	@echo '  KSRC=$(KSRC)  your kernel source: a tree, a git checkout or a tarball'
 	@echo '  ACCEL=$(ACCEL)  auto, kvm or tcg'
@@ -61,7 +62,7 @@ test:
 
 bench:
 	@$(PREPARE) --arch $(ARCH) --quiet
-	@tools/bench/run --arch $(ARCH) --flavour $(FLAVOUR)
+	@tools/bench/run --arch $(ARCH) --flavour $(FLAVOUR) $(addprefix --cpu ,$(CPU))
 
 check:
 	@tools/check --arch $(ARCH)

@@ -25,6 +25,8 @@ const _: () = {
     assert!(offset_of!(Ranges, result) == 56);
     assert!(size_of::<Split>() == 48);
     assert!(size_of::<Pack>() == 48);
+    assert!(size_of::<Bench>() == 88);
+    assert!(offset_of!(Bench, late_ns) == 80);
 };
 
 /// Entry points, see `enum fast_gup_entry`.
@@ -367,6 +369,42 @@ pub(super) struct Pack {
 }
 
 checked!(Pack, |_me| true);
+
+/// `struct fast_gup_bench`. Shared with bench.c.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Bench {
+    size: u32,
+    version: u32,
+    caller: u32,
+    pin: u32,
+    addr: u64,
+    nr_pages: u64,
+    per_call: u64,
+    late: u32,
+    reserved: u32,
+
+    calls: u64,
+    entries: u64,
+    get_ns: u64,
+    put_ns: u64,
+    late_ns: u64,
+}
+
+impl Bench {
+    const LAST_CALLER: u32 = 4;
+
+    /// Whether the arrays have a reasonable size.
+    pub(super) fn fits(&self, most_pages: u64) -> bool {
+        self.nr_pages <= most_pages
+    }
+}
+
+checked!(Bench, |me| me.caller <= Bench::LAST_CALLER
+    && me.pin <= 1
+    && me.late <= 1
+    && me.reserved == 0
+    && (1..=me.nr_pages).contains(&me.per_call));
 
 /// Reads and checks a structure.
 pub(super) fn read<T: Checked>(slice: UserSlice) -> Result<T> {

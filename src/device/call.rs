@@ -11,10 +11,16 @@ use crate::native;
 use crate::request::{Flags, Request};
 use crate::walk::Tally;
 use kernel::bindings;
+use kernel::error::to_result;
 use kernel::page::PAGE_SIZE;
 use kernel::prelude::*;
 use kernel::sync::Mutex;
 use kernel::uaccess::{UserPtr, UserSlice};
+
+extern "C" {
+    // bench.c
+    fn fast_gup_bench(bench: *mut abi::Bench) -> i32;
+}
 
 /// Pages that one call may ask for: 16 GiB, and an array of 32 MiB.
 const MOST_PAGES: isize = 1 << 22;
@@ -65,6 +71,16 @@ pub(super) fn call<'a>(held: &'a Mutex<Held>, call: &mut Call) -> Result<Undo<im
         let pages = held.lock().take(handle);
         drop(pages);
     }))
+}
+
+/// `FAST_GUP_IOC_BENCH`.
+pub(super) fn bench(bench: &mut abi::Bench) -> Result<Undo<impl FnOnce()>> {
+    if !bench.fits(MOST_PAGES as u64) {
+        return Err(E2BIG);
+    }
+    // SAFETY: The structure is the one of C, checked; the function releases what it gets.
+    to_result(unsafe { fast_gup_bench(bench) })?;
+    Ok(Undo(|| ()))
 }
 
 /// Number of pointers that the array of the call needs.

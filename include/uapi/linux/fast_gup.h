@@ -209,6 +209,40 @@ struct fast_gup_info {
 };
 
 /*
+ * Whom FAST_GUP_IOC_BENCH calls.  C is what the kernel does without this module,
+ * also while it provides the walk.
+ */
+enum fast_gup_bench_caller {
+	FAST_GUP_BENCH_NOTHING = 0,	/* the loop alone */
+	FAST_GUP_BENCH_C = 1,		/* {get,pin}_user_pages_fast(), C walk */
+	FAST_GUP_BENCH_KERNEL = 2,	/* the same, with the walk provided */
+	FAST_GUP_BENCH_PAGES = 3,	/* fast_gup(), fast_gup_pin() */
+	FAST_GUP_BENCH_RANGES = 4,	/* fast_gup_{get,pin}_ranges() */
+
+	FAST_GUP_BENCH_MAX = 4,
+};
+
+/* Gets memory for writing, in calls of equal length, and releases it again. */
+struct fast_gup_bench {
+	__u32 size;
+	__u32 version;
+	__u32 caller;		/* enum fast_gup_bench_caller */
+	__u32 pin;		/* 1: pins, 0: references */
+	__u64 addr;		/* aligned to a page, present, and writable */
+	__u64 nr_pages;		/* all in all, a multiple of: */
+	__u64 per_call;		/* pages that a call asks for */
+	__u32 late;		/* 1: fill in .late_ns, which costs time */
+	__u32 reserved;		/* 0 */
+
+	/* Filled in by the kernel. */
+	__u64 calls;
+	__u64 entries;		/* pages or ranges that were returned */
+	__u64 get_ns;		/* all calls that get */
+	__u64 put_ns;		/* all calls that release */
+	__u64 late_ns;		/* longest delay of a timer's interrupt */
+};
+
+/*
  * All calls: EINVAL for a malformed structure, EFAULT for a bad pointer, ENOTTY
  * for a call that is not known.
  */
@@ -255,5 +289,10 @@ struct fast_gup_info {
  * those that were unpacked, afterwards.  ENOENT as above, E2BIG as above.
  */
 #define FAST_GUP_IOC_PACK	_IOWR(FAST_GUP_IOC_MAGIC, 0x86, struct fast_gup_pack)
+/*
+ * E2BIG for too many pages, EFAULT if a call got less than it asked for: it has
+ * been released, and nothing is known of its time.
+ */
+#define FAST_GUP_IOC_BENCH	_IOWR(FAST_GUP_IOC_MAGIC, 0x8f, struct fast_gup_bench)
 
 #endif /* _UAPI_LINUX_FAST_GUP_H */

@@ -80,6 +80,11 @@ def prepare(report):
     _tap(report, "prepare", "tools/kernel/test")
 
 
+def bench(report):
+    """The tests of tools/bench."""
+    _tap(report, "bench", "tools/bench/test")
+
+
 def runner(report, arch):
     """The tests of tools/vm/run, with guests of one architecture."""
     _tap(report, "runner", "tools/vm/test_run.py", {"ARCH": arch})

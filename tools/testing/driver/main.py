@@ -77,6 +77,8 @@ def main(argv):
         host.cargo(report)
     if plan.on_host(options, "prepare"):
         host.prepare(report)
+    if plan.on_host(options, "bench"):
+        host.bench(report)
     if plan.on_host(options, "runner"):
         # Its tests boot the kernel: make it first, with progress shown.
         build.prepared(arches[0], "release")

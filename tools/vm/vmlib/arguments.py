@@ -86,6 +86,7 @@ def parse(argv):
     add("--disk", action="append", default=[], metavar="IMG",
         help="raw or qcow2 image as virtio disk; the guest writes to it")
     add("--nvme", action="append", default=[], metavar="IMG", help="the same as an NVMe disk")
+    add("--plugin", metavar="FILE[,ARG=VALUE]", help="load a plugin into QEMU (TCG)")
     add("--add", action="append", default=[], metavar="HOST:GUEST",
         help="put a file or a directory into the guest; programs bring their libraries")
     add("--module-args", default="", metavar="S", help="parameters for insmod fast_gup.ko")
@@ -125,6 +126,8 @@ def _check(options, parser):
         if os.environ.get("ACCEL") == "kvm":
             parser.error("--icount needs TCG, unset ACCEL=kvm")
         options.smp = 1
+    if options.plugin and not options.icount and os.environ.get("ACCEL") != "tcg":
+        parser.error("--plugin needs TCG: --icount, or ACCEL=tcg")
     if options.smp is None:
         options.smp = min(4, max(2, os.cpu_count() or 2))
     if options.no_module and options.module_args:

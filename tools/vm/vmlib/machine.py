@@ -181,6 +181,8 @@ def command_line(artifacts, options, accel, memory, initramfs, ports):
     else:
         words += ["-chardev", f"socket,id=console,fd={ports['console']}",
                   "-serial", "chardev:console"]
+    if options.plugin:
+        words += ["-plugin", options.plugin]
     for name, descriptor in ports.items():
         if name != "console":
             words += ["-chardev", f"socket,id={name},fd={descriptor}",

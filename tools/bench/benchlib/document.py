@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Puts the tables into Documentation/performance.rst: no figure there is typed by hand.
+
+A comment `.. bench GUEST PART` begins a table, `.. bench end` is behind it.
+"""
+
+import re
+
+from lib.console import fail, say
+from lib.paths import REPO
+
+from . import plots, report
+
+PAGE = REPO / "Documentation" / "performance.rst"
+PICTURES = REPO / "Documentation" / "performance"
+NUMBERS = (1, 512, "whole")
+PLACE = re.compile(r"^\.\. bench (?P<guest>\S+) (?P<part>\S+)\n.*?^\.\. bench end$", re.MULTILINE | re.DOTALL)
+
+
+def _about(made):
+    """What is in front of the tables, as sentences."""
+    options = made["config"]
+    inline = "RUST_INLINE_HELPERS" if options.get("RUST_INLINE_HELPERS") else "without RUST_INLINE_HELPERS"
+    mitigations = "" if options.get("CPU_MITIGATIONS") else ", mitigations are not configured"
+    differ = made["locked"].get("clock_differs_by")
+    clock = "" if differ is None else f";\nthe plugin's count and the clock differ by {differ} instructions in a row at the most"
+    return (f"Linux {made['release']}, page tables of {options['PGTABLE_LEVELS']} levels, {inline}{mitigations}.\n"
+            f"{options['CC_VERSION_TEXT']}; {options['RUSTC_VERSION_TEXT']}; {made['qemu']}.\n"
+            f"{made['round_count']} rounds. The loop is {made['loop_instructions']:.1f} instructions of each call{clock}.")
+
+
+def _direct_io(made):
+    """The table, and what it was measured on."""
+    found = made["direct_io"]
+    return f"{found['cpus']} CPUs ({found['cpu']}), {found['seconds']} s each.\n\n{report.rst(report.direct_io(made))}"
+
+
+def _targets(made):
+    """A table of the targets."""
+    head, lines = ["target", "at most", "is", ""], []
+    for one in made["targets"]:
+        lines.append([one["name"], f"{one['most']:g}", f"{one['value']:.4f}", "reached" if one["reached"] else "missed"])
+    return head, lines
+
+
+PARTS = {
+    "about": _about,
+    "get": lambda made: report.rst(report.instructions(made, ("GET", "PIN"), NUMBERS)),
+    "release": lambda made: report.rst(report.instructions(made, ("put", "unpin"), NUMBERS)),
+    "locked": lambda made: report.rst(report.locked(made, (512,))),
+    "sections": lambda made: report.rst(report.sections(made)),
+    "direct-io": _direct_io,
+    "targets": lambda made: report.rst(_targets(made)),
+}
+
+
+def write(made):
+    """Replace the tables of this guest, and its pictures where there is a place for them."""
+    text, replaced = PAGE.read_text(), []
+
+    def table(found):
+        guest, part = found["guest"], found["part"]
+        if guest != made["guest"]:
+            return found[0]
+        if part not in PARTS:
+            fail(f"{PAGE.name} asks for {part}, which is no table", f"one of: {' '.join(PARTS)}")
+        replaced.append(part)
+        return f".. bench {guest} {part}\n\n{PARTS[part](made)}\n\n.. bench end"
+
+    PAGE.write_text(PLACE.sub(table, text))
+    for op in ("GET", "PIN", "unpin"):
+        name = f"{made['guest']}-{op}.svg"
+        if f"performance/{name}" in text:
+            PICTURES.mkdir(exist_ok=True)
+            (PICTURES / name).write_text(plots.draw(made, op))
+            replaced.append(name)
+    if not replaced:
+        fail(f"{PAGE.name} has no place for {made['guest']}", f"add the comments .. bench {made['guest']} PART and .. bench end")
+    say(f"{PAGE.relative_to(REPO)}: {' '.join(replaced)}")
+
+
