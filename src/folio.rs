@@ -7,13 +7,15 @@ use crate::format::Pfn;
 use core::ptr::NonNull;
 use kernel::bindings;
 
-mod acquired;
 mod allowed;
 mod grab;
+mod pins;
+mod unpin;
 
-pub(crate) use acquired::Acquired;
 pub(crate) use allowed::{simply_allowed, verdict};
-pub(crate) use grab::{grab, grab_once, grab_single, hold_again, put, release, Run};
+pub(crate) use grab::{grab, grab_once, grab_single, hold_again, put, release, release_run, Run};
+pub(crate) use pins::{Acquired, Released};
+pub(crate) use unpin::unpin;
 
 /// A page of user memory.
 ///
@@ -45,6 +47,17 @@ impl Page {
     pub(crate) unsafe fn new(pfn: Pfn) -> Self {
         // SAFETY: By the precondition there is a `struct page`, whose address this computes.
         Self(unsafe { NonNull::new_unchecked(bindings::pfn_to_page(pfn)) })
+    }
+
+    /// The page at an address.
+    ///
+    /// # Safety
+    ///
+    /// There must be a `struct page`, of memory that an entry maps, or somebody holds.
+    #[inline(always)]
+    pub(crate) unsafe fn from_ptr(page: *mut page) -> Self {
+        // SAFETY: By the precondition.
+        Self(unsafe { NonNull::new_unchecked(page) })
     }
 
     #[inline(always)]
@@ -215,28 +228,10 @@ impl Folio {
         unsafe { bindings::folio_nid(self.as_ptr()) }
     }
 
-    /// Counts `nr` pins as taken on the node of the folio.
+    /// Counts `nr` pins on the node of the folio.
     #[inline(always)]
-    pub(crate) fn count_acquired(self, nr: usize) {
-        // SAFETY: The node of a `struct page` does not change.
-        unsafe {
-            bindings::node_stat_mod_folio(
-                self.as_ptr(),
-                bindings::node_stat_item_NR_FOLL_PIN_ACQUIRED,
-                nr as isize,
-            )
-        }
-    }
-
-    /// Counts `nr` pins as dropped.
-    fn count_released(self, nr: usize) {
-        // SAFETY: As above.
-        unsafe {
-            bindings::node_stat_mod_folio(
-                self.as_ptr(),
-                bindings::node_stat_item_NR_FOLL_PIN_RELEASED,
-                nr as isize,
-            )
-        }
+    fn count(self, item: bindings::node_stat_item, nr: usize) {
+        // SAFETY: The node of a `struct page` does not change, whoever holds it.
+        unsafe { bindings::node_stat_mod_folio(self.as_ptr(), item, nr as isize) }
     }
 }

@@ -7,13 +7,14 @@
 
 use crate::fallback;
 use crate::ffi::{self, page};
+use crate::folio;
 use crate::lockless::lockless;
 use crate::request::{Flags, Invalid, Request};
 use core::ptr::NonNull;
 use kernel::bindings;
 use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
-use kernel::pr_warn_once;
 use kernel::prelude::*;
+use kernel::{pr_warn_once, warn_on};
 
 pub(crate) mod packed;
 pub(crate) mod ranges;
@@ -42,9 +43,13 @@ extern "C" fn fast_gup_pin(start: usize, nr: isize, flags: u32, pages: *mut *mut
 /// `fast_gup_unpin()`: the end of what [`fast_gup_pin`] has returned.
 #[no_mangle]
 extern "C" fn fast_gup_unpin(pages: *mut *mut page, nr: usize, _flags: u32) {
+    // A negative errno is not a number of pages, see unpin_user_pages().
+    if warn_on!(nr > isize::MAX as usize) {
+        return;
+    }
     // SAFETY: The C prototype demands that the pages were pinned, and that the pins are the
     // caller's.
-    unsafe { bindings::unpin_user_pages(pages, nr) }
+    unsafe { folio::unpin(pages, nr) }
 }
 
 /// Gets what it can without a lock, and the rest with one. Returns the number of pages, or a

@@ -118,8 +118,7 @@ unsafe fn release_all<const PIN: bool>(pages: *const *mut page, nr: usize) {
     for i in 0..nr {
         // SAFETY: By the precondition.
         unsafe {
-            let pfn = bindings::page_to_pfn(*pages.add(i));
-            folio::release::<PIN>(Page::new(pfn));
+            folio::release::<PIN>(Page::from_ptr(*pages.add(i)));
         }
     }
 }

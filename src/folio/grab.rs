@@ -10,7 +10,7 @@
 //! Pins are counted in the statistics of the node when they are handed out, and not here: what is
 //! given back again was never acquired.
 
-use super::{Folio, Page};
+use super::{Acquired, Folio, Page, Released};
 use crate::ffi;
 use crate::format::Pfn;
 use crate::refusal::Refusal;
@@ -173,7 +173,9 @@ pub(crate) fn hold_again<const PIN: bool>(page: Page) -> bool {
         return false;
     };
     if PIN && run.is_held() {
-        run.folio().count_acquired(1);
+        let mut acquired = Acquired::new();
+        acquired.add(run.folio(), 1);
+        acquired.count();
     }
     true
 }
@@ -250,16 +252,31 @@ pub(crate) unsafe fn put<const PIN: bool>(run: Run, nr: usize) {
 ///
 /// The caller must own what it drops.
 pub(crate) unsafe fn release<const PIN: bool>(page: Page) {
-    if PIN && page.is_zero() {
+    let mut released = Released::new();
+
+    // SAFETY: By the precondition.
+    unsafe { release_run::<PIN>(page, 1, &mut released) };
+    released.count();
+}
+
+/// Drops what was got or pinned for `nr` pages of a folio from `first` on, and adds the pins to those
+/// that are to be counted.
+///
+/// # Safety
+///
+/// The caller must own what it drops.
+#[inline(always)]
+pub(crate) unsafe fn release_run<const PIN: bool>(first: Page, nr: usize, released: &mut Released) {
+    if PIN && first.is_zero() {
         return;
     }
 
-    let folio = page.folio();
+    let folio = first.folio();
     if PIN {
-        folio.count_released(1);
+        released.add(folio, nr);
     }
     // SAFETY: By the precondition.
-    unsafe { drop_refs::<PIN>(folio, 1) };
+    unsafe { drop_refs::<PIN>(folio, nr) };
 }
 
 /// # Safety

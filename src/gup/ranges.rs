@@ -5,12 +5,11 @@
 use super::{errno, set_has_pinned};
 use crate::fallback;
 use crate::ffi::{self, page};
-use crate::folio::{self, Page};
+use crate::folio::{self, Page, Released};
 use crate::lockless::lockless_ranges;
 use crate::ranges::{Buffer, FolioHolder, PageRange, RangeList};
 use crate::request::{self, Flags, Request};
 use crate::walk::Tally;
-use kernel::bindings;
 use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 use kernel::prelude::*;
 
@@ -87,6 +86,8 @@ pub(crate) unsafe extern "C" fn fast_gup_unpin_ranges(
     nr: usize,
     dirty: bool,
 ) {
+    let mut released = Released::new();
+
     for i in 0..nr {
         // SAFETY: By the precondition.
         unsafe {
@@ -94,9 +95,10 @@ pub(crate) unsafe extern "C" fn fast_gup_unpin_ranges(
             if dirty {
                 ffi::mark_dirty(page);
             }
-            folio::release::<true>(page);
+            folio::release_run::<true>(page, 1, &mut released);
         }
     }
+    released.count();
 }
 
 /// `fast_gup_put_ranges()`: the end of ranges with references.
@@ -242,5 +244,5 @@ unsafe fn split<const PIN: bool>(range: &mut PageRange, at: usize, rest: &mut Pa
 /// `page` must be that of a range.
 unsafe fn page_of(page: *mut page) -> Page {
     // SAFETY: By the precondition, the page was got.
-    unsafe { Page::new(bindings::page_to_pfn(page)) }
+    unsafe { Page::from_ptr(page) }
 }

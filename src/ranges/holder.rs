@@ -33,7 +33,7 @@ impl<const PIN: bool> FolioHolder<PIN> {
 #[inline(always)]
 fn page_of(page: *mut page) -> Page {
     // SAFETY: There are only pages in lists which were got, and they are held still.
-    unsafe { Page::new(bindings::page_to_pfn(page)) }
+    unsafe { Page::from_ptr(page) }
 }
 
 impl<const PIN: bool> Holder for FolioHolder<PIN> {

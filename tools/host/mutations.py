@@ -459,7 +459,12 @@ MUTATIONS = [
     Mutation("ranges: a reference for a pin", GRAB, """    if PIN {
         make_pins(folio, 1, flags)?;
     }""", ""),
-    Mutation("ranges: the other half is not counted", GRAB, "run.folio().count_acquired(1);", ""),
+    Mutation("ranges: the other half is not counted", GRAB,
+             "        acquired.add(run.folio(), 1);", ""),
+    Mutation("unpin: more than one folio at once", "folio/unpin.rs", ".min(nr - at);", ".max(nr - at);"),
+    Mutation("unpin: pages that do not follow at once", "folio/unpin.rs",
+             "page_at(at + i) == first.wrapping_add(i)", "true"),
+    Mutation("unpin: not counted", "folio/unpin.rs", "    released.count();\n", ""),
     Mutation("ranges: the page of zeros is counted", HOLDER, "if PIN && run.is_held() {", "if PIN {"),
     # The packed form.
     Mutation("packed: largest size of a word taken for an order", PACKED,

@@ -15,6 +15,8 @@
 use crate::{call, with, Machine};
 
 pub const GUP_PIN_COUNTING_BIAS: u32 = 1 << 10;
+pub type node_stat_item = u32;
+
 pub const node_stat_item_NR_FOLL_PIN_ACQUIRED: u32 = 1;
 pub const node_stat_item_NR_FOLL_PIN_RELEASED: u32 = 2;
 

@@ -198,7 +198,9 @@ fn what_is_grabbed_is_what_is_put() {
 
         for (run, got) in grab_all(head, nr, flags) {
             if flags.contains(Flags::PIN) {
-                run.folio().count_acquired(got);
+                let mut acquired = folio::Acquired::new();
+                acquired.add(run.folio(), got);
+                acquired.count();
             }
         }
         for pfn in head..head + nr {
@@ -209,6 +211,43 @@ fn what_is_grabbed_is_what_is_put() {
             assert_eq!(machine.counted, 0, "pins that are counted");
         });
     });
+}
+
+/// Pages of all folios, up and down and some of them twice, and the page of zeros among them.
+#[test]
+fn an_array_is_unpinned_at_once() {
+    for (is_64bit, zero) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut machine = machine(is_64bit);
+        machine.zero = zero.then_some(first(0));
+        boot(machine);
+
+        let up = ORDERS
+            .into_iter()
+            .flat_map(|order| first(order)..first(order) + (1 << order).min(32));
+        let up: Vec<usize> = up.collect();
+        let down = up.iter().rev().copied();
+        let pfns: Vec<usize> = up.iter().copied().chain(down).collect();
+        let mut pages = Vec::new();
+        for &pfn in &pfns {
+            let (run, _) = grab(pfn, 1, Flags::PIN).expect("a pin");
+            if run.is_held() {
+                let mut acquired = folio::Acquired::new();
+                acquired.add(run.folio(), 1);
+                acquired.count();
+            }
+            pages.push(run.first().as_ptr());
+        }
+
+        // SAFETY: These are the pages that were pinned above.
+        unsafe { folio::unpin(pages.as_ptr(), pages.len()) };
+        with(|machine| {
+            for &pfn in &up {
+                let head = machine.head(pfn);
+                assert_eq!(held(machine.folio(head)), (0, 0), "{head:x}");
+            }
+            assert_eq!(machine.counted, 0, "pins that are counted");
+        });
+    }
 }
 
 /// A run does not go beyond its folio, whatever is asked for.

@@ -3,10 +3,17 @@
 //! Counting pins in the statistics of their node, many at once.
 
 use super::Folio;
+use kernel::bindings;
 
-/// Pins that were taken, and are not yet counted as acquired, all of one node.
+/// Pins that were taken, and are not yet counted as acquired.
+pub(crate) type Acquired = Pins<{ bindings::node_stat_item_NR_FOLL_PIN_ACQUIRED }>;
+
+/// Pins that were dropped, and are not yet counted as released.
+pub(crate) type Released = Pins<{ bindings::node_stat_item_NR_FOLL_PIN_RELEASED }>;
+
+/// Pins, all of one node, that are not yet counted as `ITEM`.
 #[derive(Clone, Copy)]
-pub(crate) struct Acquired {
+pub(crate) struct Pins<const ITEM: bindings::node_stat_item> {
     /// One of their folios.
     folio: Option<Folio>,
     /// Their node, or -1 if there are none.
@@ -14,7 +21,7 @@ pub(crate) struct Acquired {
     nr: usize,
 }
 
-impl Acquired {
+impl<const ITEM: bindings::node_stat_item> Pins<ITEM> {
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self {
@@ -68,7 +75,7 @@ impl Acquired {
     #[inline(always)]
     pub(crate) fn count(self) {
         if let Some(folio) = self.folio {
-            folio.count_acquired(self.nr);
+            folio.count(ITEM, self.nr);
         }
     }
 }
