@@ -36,7 +36,8 @@ class Context:
 def _own_files():
     for top, directories, files in os.walk(REPO):
         directories[:] = [name for name in directories if name not in SKIPPED]
-        for name in files:
+        # In a worktree of git, .git is a file.
+        for name in set(files) - SKIPPED:
             path = REPO / os.path.relpath(os.path.join(top, name), REPO)
             if not name.startswith(LEFTOVER) and path.is_file() and not path.is_symlink():
                 yield path

@@ -12,8 +12,9 @@ SERIES = "tools/kernel/patches"
 # A new file wants a MAINTAINERS entry: the repository is one directory, and upstream would add it once.
 # CamelCase is how the kernel names PageAnon() and so rust_helper_PageAnon(). EXPORT_SYMBOL wants the
 # function above it, but the functions that the module exports from C are written in Rust. COMPLEX_MACRO
-# wants parentheses around two attributes.
-IGNORED = ("FILE_PATH_CHANGES", "CAMELCASE", "EXPORT_SYMBOL", "COMPLEX_MACRO")
+# wants parentheses around two attributes. UNKNOWN_COMMIT_ID looks for the kernel's commits in this
+# repository.
+IGNORED = ("FILE_PATH_CHANGES", "CAMELCASE", "EXPORT_SYMBOL", "COMPLEX_MACRO", "UNKNOWN_COMMIT_ID")
 # Guest programs are no kernel code: they have no BIT(), READ_ONCE() and __printf(), and the
 # harness's FIXTURE_DATA(x) *self is taken for a multiplication. Its EXPECT_*() are several
 # statements, whatever they look like, and its SKIP() and FIXTURE_VARIANT_ADD() no expressions.

@@ -149,7 +149,7 @@ static bool make_mthp(struct memory *m, size_t len)
 {
 	bool ok;
 
-	if (MTHP_SIZE >= pmd_size() || !mthp_allow(MTHP_SIZE, true))
+	if (pmd_size() <= MTHP_SIZE || !mthp_allow(MTHP_SIZE, true))
 		return memory_cannot(m, "no folios of 16 pages");
 	ok = map_anon(m, len, MTHP_SIZE, PROT_READ | PROT_WRITE);
 	if (ok && madvise(m->addr, m->len, MADV_HUGEPAGE))

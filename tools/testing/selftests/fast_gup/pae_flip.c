@@ -119,12 +119,15 @@ static bool turn_mremap(struct race *race, unsigned long n)
 FIXTURE_VARIANT_ADD(pae_flip, map) {
 	.opponent = { .turn = turn_map, .least = 20 },
 };
+
 FIXTURE_VARIANT_ADD(pae_flip, refault) {
 	.opponent = { .turn = turn_refault, .least = 20 },
 };
+
 FIXTURE_VARIANT_ADD(pae_flip, mprotect) {
 	.opponent = { .turn = turn_mprotect, .least = 20 },
 };
+
 FIXTURE_VARIANT_ADD(pae_flip, mremap) {
 	.opponent = { .turn = turn_mremap, .least = 20 },
 	.two_places = true,
