@@ -23,7 +23,7 @@ impl Provider {
     pub(crate) fn register() -> Result<Self> {
         // SAFETY: `walk` keeps the contract of `gup_walk_t`, and `drop()` unregisters it before
         // the module can go.
-        to_result(unsafe { bindings::gup_provider_register(Some(walk)) })?;
+        to_result(unsafe { bindings::gup_provider_register(Some(walk), None) })?;
         // INVARIANT: The registration has succeeded.
         Ok(Self(()))
     }

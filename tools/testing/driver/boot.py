@@ -24,7 +24,7 @@ MEANING = {
 }
 
 
-def arguments(arch, flavour, boot, programs, tests, disk):
+def arguments(arch, flavour, boot, programs, tests, disk, nvme):
     """Write what the guest reads, and return the runner's command line."""
     env = dict(boot.env)
     if flavour == "debug":
@@ -42,7 +42,7 @@ def arguments(arch, flavour, boot, programs, tests, disk):
         "".join(f"export {key}={shlex.quote(value)}\n" for key, value in env.items()))
     words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
-             "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
+             "--nvme", str(nvme), "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
     if boot.cpu:
         words += ["--cpu", boot.cpu]
     if boot.append:
@@ -116,9 +116,10 @@ def _drain(pipe, lines):
 
 def run(report, arch, flavour, boot, programs, tests):
     """Boot, run the programs, report each result as it comes."""
-    image = tests.parent / "ext4.img"
+    image, nvme = tests.parent / "ext4.img", tests.parent / "nvme.img"
     build.disk(image)
-    words = arguments(arch, flavour, boot, programs, tests, image)
+    build.nvme(nvme)
+    words = arguments(arch, flavour, boot, programs, tests, image, nvme)
     guest = Guest(report, arch, flavour, boot, programs)
     errors = []
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -139,5 +140,6 @@ def run(report, arch, flavour, boot, programs, tests):
             except subprocess.TimeoutExpired:
                 child.kill()
         image.unlink(missing_ok=True)
+        nvme.unlink(missing_ok=True)
     guest.finish(status, errors)
     sys.stdout.flush()

@@ -10,6 +10,7 @@ from lib.console import fail, run_logged
 from lib.paths import LOGS, REPO
 
 DISK_SIZE = 1 << 30
+NVME_SIZE = 64 << 20
 
 
 def prepared(arch, flavour):
@@ -89,6 +90,12 @@ def collect(built, values):
         shutil.copy2(gup_test, tests / "gup_test")
     shutil.copy2(REPO / "tools" / "testing" / "driver" / "guest.sh", tests)
     return tests
+
+
+def nvme(path):
+    """An image without a file system; sparse."""
+    with open(path, "wb") as image:
+        image.truncate(NVME_SIZE)
 
 
 def disk(path):

@@ -40,7 +40,7 @@ class Boot:
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
               "fork", "fork_race", "races", "races_file", "order1", "ranges", "ranges_held",
-              "dio", "aio", "splice"]
+              "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak"]
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "ranges",
         "ranges_held", "dio", "splice"]
 
@@ -53,7 +53,7 @@ BOOTS = {
               "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
              append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"}),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice"],
+             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
              module_args="provide=0", env={"FAST_GUP_PROVIDE": "0"}),
         # Without pages of 1G, which these tests copy for a minute each.
         Boot("kernel", "the kernel's own tests, their callers served by the module",
@@ -77,7 +77,7 @@ BOOTS = {
              append="kernelcore=2G", memory="4G", huge=HUGE_NOT_GIGANTIC,
              env={"FAST_GUP_MOVABLE": "1"}),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice"],
+             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
              module_args="provide=0", memory="4G", huge=HUGE_NOT_GIGANTIC,
              env={"FAST_GUP_PROVIDE": "0"}),
         Boot("kernel", "the kernel's own tests, their callers served by the module",
@@ -97,7 +97,7 @@ BOOTS = {
              module_args="max_section=7", cpu="power8", memory="4G", huge=HUGE_HASH,
              env={"FAST_GUP_SECONDS": "2"}),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice"],
+             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
              module_args="provide=0", cpu="power9", huge=HUGE_RADIX,
              env={"FAST_GUP_PROVIDE": "0"}),
         Boot("kernel", "the kernel's own tests, their callers served by the module",

@@ -34,6 +34,19 @@ static bool write_through(struct blockfile *b)
 	return ok ? true : cannot(b, "write");
 }
 
+static bool open_device(struct blockfile *b, const char *variable)
+{
+	const char *name = getenv(variable);
+
+	if (!name || !*name) {
+		snprintf(b->why, sizeof(b->why), "%s=DEVICE is not set",
+			 variable);
+		return false;
+	}
+	b->fd = open(name, O_RDWR | O_DIRECT | O_CLOEXEC);
+	return b->fd >= 0 ? true : cannot(b, name);
+}
+
 bool blockfile_open(struct blockfile *b, enum block_target target, size_t len)
 {
 	char path[256];
@@ -42,16 +55,10 @@ bool blockfile_open(struct blockfile *b, enum block_target target, size_t len)
 	memset(b, 0, sizeof(*b));
 	b->fd = -1;
 	b->len = len;
-	if (target == ON_NULL_BLK) {
-		name = getenv("FAST_GUP_NULLB");
-		if (!name || !*name) {
-			snprintf(b->why, sizeof(b->why),
-				 "FAST_GUP_NULLB=DEVICE is not set");
-			return false;
-		}
-		b->fd = open(name, O_RDWR | O_DIRECT | O_CLOEXEC);
-		return b->fd >= 0 ? true : cannot(b, name);
-	}
+	if (target == ON_NULL_BLK)
+		return open_device(b, "FAST_GUP_NULLB");
+	if (target == ON_NVME)
+		return open_device(b, "FAST_GUP_NVME");
 
 	name = ext4_directory(b->why, sizeof(b->why));
 	if (!name)

@@ -10,6 +10,7 @@
 enum block_target {
 	ON_EXT4,		/* a file; FAST_GUP_EXT4 names the disk */
 	ON_NULL_BLK,		/* the device; FAST_GUP_NULLB names it */
+	ON_NVME,		/* the device; FAST_GUP_NVME names it */
 };
 
 struct blockfile {
