@@ -13,7 +13,7 @@ PREPARE = tools/kernel/prepare --flavour $(FLAVOUR)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup kernel module demo test bench check shell artifacts rust-analyzer clean distclean
+.PHONY: help setup kernel module samples demo test bench check shell artifacts rust-analyzer clean distclean
 
 help:
 	@echo 'fast_gup: user addresses to referenced pages without a lock, in Rust'
@@ -26,6 +26,7 @@ help:
 	@echo '  make setup          find or install what the builds need'
 	@echo '  make kernel         prepare the kernel of one guest, and the module'
 	@echo '  make module         the same: after a change only the module is built, in seconds'
+	@echo '  make samples        the sample drivers, in Rust and in C'
 	@echo '  make bench          the module beside the C: instructions, interrupts off,'
 	@echo '                      locked instructions, direct I/O; tables, JSON, plots'
 	@echo '  make check          format, lints, style, documentation: no warnings'
@@ -51,6 +52,10 @@ setup:
 
 kernel module:
 	@$(PREPARE) --arch $(ARCH)
+
+samples:
+	@$(PREPARE) --arch $(ARCH) --quiet
+	@ls "$$(sed -n 's/^samples=//p' build/artifacts/$(ARCH)-$(FLAVOUR).env)"/*.ko
 
 demo:
 	@$(PREPARE) --arch $(ARCH) --quiet

@@ -12,6 +12,8 @@ from . import config, hashing, join
 from .tree import remove
 
 KEEP = 2
+# The sample drivers, beside the module.
+SAMPLES = ("pinned_buffer_rust.ko", "pinned_buffer_c.ko")
 # Lines "  CC  file.o" of a whole build from tinyconfig + fragments, until one was counted here.
 STEPS = 2170
 # Nothing of the caller's environment may change what is built.
@@ -70,7 +72,7 @@ class Build:
         self._switch_checkout()
         kconfig = hashing.of_paths(REPO, "Kconfig") if self.module else ""
         headers = hashing.of_texts(kconfig, hashing.of_paths(REPO, "include"))
-        sources = hashing.of_texts(headers, hashing.of_paths(REPO, "Kbuild", "src") if self.module else "")
+        sources = hashing.of_texts(headers, hashing.of_paths(REPO, "Kbuild", "src", "samples") if self.module else "")
         worked = False
         if not self.done("configured", kconfig):
             config.configure(self, self.fragments)
@@ -116,17 +118,19 @@ class Build:
         # make goes by times, which a file that was restored or copied turns back. All of the module
         # is built in seconds, so that nothing is gained by keeping objects.
         shutil.rmtree(self.path / join.MODULE, ignore_errors=True)
-        run_logged(self.make(f"{join.MODULE}/fast_gup.ko"), LOGS / f"module-{self.name}.log",
+        wanted = [f"{join.MODULE}/fast_gup.ko", *(f"{join.MODULE}/samples/{name}" for name in SAMPLES)]
+        run_logged(self.make(*wanted), LOGS / f"module-{self.name}.log",
                    f"build the module for {self.title}", env=self.env)
 
     def module_copy(self):
         """The module, copied into this checkout: another one that shares the cache cannot replace it."""
-        target = ARTIFACTS / self.name / "fast_gup.ko"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or hashing.of_file(target) != hashing.of_file(self.ko):
-            new = target.with_name(".new.ko")
-            shutil.copyfile(self.ko, new)
-            new.replace(target)
+        return _copy(self.ko, ARTIFACTS / self.name / "fast_gup.ko")
+
+    def samples_copy(self):
+        """The directory of the sample drivers, copied for the same reason."""
+        target = ARTIFACTS / self.name / "samples"
+        for name in SAMPLES:
+            _copy(self.path / join.MODULE / "samples" / name, target / name)
         return target
 
     def release(self):
@@ -143,6 +147,16 @@ class Build:
         for path in builds[KEEP:]:
             say(f"removing the old build {path.name}")
             remove(path)
+
+
+def _copy(path, target):
+    """Copy a file at once, and only if it has changed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists() or hashing.of_file(target) != hashing.of_file(path):
+        new = target.with_name(f".new-{target.name}")
+        shutil.copyfile(path, new)
+        new.replace(target)
+    return target
 
 
 def _is_step(line):

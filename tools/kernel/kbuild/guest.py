@@ -47,9 +47,10 @@ def modules(build):
     target = modules_path(build)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
+    ours = build.ko.parent
     # Not from modules.order: a build of our module alone leaves only that one in it.
     for path in build.path.rglob("*.ko"):
-        if path != build.ko and target not in path.parents:
+        if ours not in path.parents and target not in path.parents:
             shutil.copyfile(path, target / path.name)
 
 

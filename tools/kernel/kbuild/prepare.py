@@ -70,6 +70,7 @@ def _values(build):
         "build": build.path,
         "kernel": build.kernel,
         "module": build.module_copy() if build.module else "",
+        "samples": build.samples_copy() if build.module else "",
         "modules": guest.modules_path(build),
         "qemu": f"{shlex.quote(qemu.ensure(build.arch))} {build.arch.machine}",
         "busybox": guest.busybox(build),

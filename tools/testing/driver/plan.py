@@ -40,7 +40,8 @@ class Boot:
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
               "fork", "fork_race", "races", "races_file", "order1", "ranges", "ranges_held",
-              "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak"]
+              "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
+              "samples"]
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "ranges",
         "ranges_held", "dio", "splice"]
 
@@ -53,13 +54,16 @@ BOOTS = {
               "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
              append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"}),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
+             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak",
+              "samples"],
              module_args="provide=0", env={"FAST_GUP_PROVIDE": "0"}),
         # Without pages of 1G, which these tests copy for a minute each.
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              memory="1536M", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"]),
+        Boot("kunit", "the unit tests and examples of the Rust API", ["kunit.sh"],
+             append="kunit.enable=1", memory="1G", huge=""),
     ],
     # 4 GiB on q35: two below the hole, two above 4 GiB.
     "i386": [

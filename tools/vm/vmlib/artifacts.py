@@ -36,8 +36,9 @@ class Artifacts(dict):
         return None
 
     def extra_modules(self):
-        """Modules of the kernel itself, such as null_blk.ko."""
-        return sorted(glob.glob(os.path.join(glob.escape(self.get("modules", "")), "*.ko")))
+        """Modules of the kernel itself, such as null_blk.ko, and the sample drivers."""
+        return [path for key in ("modules", "samples") if self.get(key)
+                for path in sorted(glob.glob(os.path.join(glob.escape(self[key]), "*.ko")))]
 
 
 def _read(arch, flavour):
