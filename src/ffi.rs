@@ -54,6 +54,13 @@ extern "C" {
     fn fast_gup_memory_end() -> u64;
 }
 
+/// The count of references to a folio, which is where that of a page is.
+#[inline(always)]
+pub(crate) fn refcount(folio: *mut folio) -> *mut bindings::atomic_t {
+    // SAFETY: This computes an address in a `struct page`, and reads nothing.
+    unsafe { &raw mut (*folio.cast::<page>())._refcount }
+}
+
 /// Whether a page is the one full of zeros: `is_zero_pfn()`, of which no architecture that there is a
 /// format for has more than one.
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 //! Pages and folios of user memory: what they are asked, and how they are held.
 
-use crate::ffi::{folio, page};
+use crate::ffi::{self, folio, page};
 use crate::format::Pfn;
 use core::ptr::NonNull;
 use kernel::bindings;
@@ -171,18 +171,25 @@ impl Folio {
     }
 
     /// Adds `refs` references, unless the folio is free or frozen, or the count would run over.
+    ///
+    /// `folio_ref_try_add()` does not look for the latter, and reads the count once more.
     #[inline(always)]
     fn try_add(self, refs: i32) -> bool {
-        // SAFETY: The type invariant; the count of a `struct page` may be tried at any time.
-        unsafe {
-            let count = bindings::folio_ref_count(self.as_ptr());
+        let count = ffi::refcount(self.as_ptr());
+        // SAFETY: The type invariant; the count of a `struct page` may be looked at any time.
+        let mut now = unsafe { bindings::folio_ref_count(self.as_ptr()) };
+
+        loop {
             // A count that has gone negative, or would, is somebody's attack: see commit
             // 8fde12ca79af ("mm: prevent get_user_pages() from overflowing page refcount"). Less
             // one and without a sign, what is not positive is too large as well.
-            if count.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {
+            if now.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {
                 return false;
             }
-            bindings::folio_ref_try_add(self.as_ptr(), refs)
+            // SAFETY: As above: a count that is not zero may be raised, whose ever it is.
+            if unsafe { bindings::atomic_try_cmpxchg(count, &mut now, now.wrapping_add(refs)) } {
+                return true;
+            }
         }
     }
 

@@ -384,10 +384,10 @@ MUTATIONS = [
     Mutation("grab: memory that must move is pinned for long", GRAB,
              "if flags.contains(Flags::LONGTERM) && !folio.longterm_pinnable() {", "if false {"),
     Mutation("counts may overflow", FOLIO,
-             "if count.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {", "if count <= 0 {"),
+             "if now.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {", "if now <= 0 {"),
     Mutation("negative counts are added to", FOLIO,
-             "if count.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {",
-             "if count > i32::MAX - refs {"),
+             "if now.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {",
+             "if now > i32::MAX - refs {"),
     # Ranges.
     Mutation("ranges: nothing continues", RANGES, "if page == self.next {",
              "if page == self.next && false {"),

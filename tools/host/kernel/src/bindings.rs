@@ -12,7 +12,7 @@
 )]
 #![allow(clippy::missing_safety_doc)]
 
-use crate::{call, with, Machine};
+use crate::{call, with};
 
 pub const GUP_PIN_COUNTING_BIAS: u32 = 1 << 10;
 pub type node_stat_item = u32;
@@ -118,19 +118,24 @@ pub unsafe fn folio_ref_count(folio: *const folio) -> i32 {
     })
 }
 
-pub unsafe fn folio_ref_try_add(folio: *mut folio, count: i32) -> bool {
-    call(|machine| add(machine, number(folio), count))
-}
+/// Of a count that `ffi::refcount()` named. A tail has a count of zero.
+pub unsafe fn atomic_try_cmpxchg(count: *mut atomic_t, old: *mut i32, new: i32) -> bool {
+    call(|machine| {
+        let head = number(count);
+        let is_tail = machine.head(head) != head;
+        let folio = machine.folio(head);
+        let now = if is_tail { 0 } else { folio.refs };
 
-fn add(machine: &mut Machine, head: usize, count: i32) -> bool {
-    let is_tail = machine.head(head) != head;
-    let folio = machine.folio(head);
-    assert!(count > 0, "{count} references are taken");
-    if is_tail || folio.refs == 0 {
-        return false;
-    }
-    folio.refs = folio.refs.checked_add(count).expect("refs overflow");
-    true
+        // SAFETY: The caller has a place for the old value.
+        let old = unsafe { &mut *old };
+        if *old != now {
+            *old = now;
+            return false;
+        }
+        assert!(0 < now && now < new, "{new} references are made of {now}");
+        folio.refs = new;
+        true
+    })
 }
 
 pub unsafe fn folio_put_refs(folio: *mut folio, refs: i32) {
