@@ -4,11 +4,15 @@
 //!
 //! C header: [`include/linux/gup_provider.h`](srctree/include/linux/gup_provider.h)
 
-use crate::ffi::page;
-use crate::lockless::lockless;
+use crate::ffi::{self, page};
+use crate::lockless::{lockless, lockless_ranges};
+use crate::ranges::{Buffer, FolioHolder, RangeList};
+use crate::refusal::Refusal;
 use crate::request::{Flags, Request};
+use crate::walk::Tally;
 use kernel::bindings;
 use kernel::error::to_result;
+use kernel::page::PAGE_SIZE;
 use kernel::prelude::*;
 
 /// The walk is registered with mm/gup.c.
@@ -21,9 +25,9 @@ pub(crate) struct Provider(());
 impl Provider {
     /// Registers the walk. `EBUSY` while somebody else provides one.
     pub(crate) fn register() -> Result<Self> {
-        // SAFETY: `walk` keeps the contract of `gup_walk_t`, and `drop()` unregisters it before
-        // the module can go.
-        to_result(unsafe { bindings::gup_provider_register(Some(walk), None) })?;
+        // SAFETY: The walks keep the contracts of `gup_walk_t` and `gup_walk_ranges_t`, and `drop()`
+        // unregisters them before the module can go.
+        to_result(unsafe { bindings::gup_provider_register(Some(walk), Some(walk_ranges)) })?;
         // INVARIANT: The registration has succeeded.
         Ok(Self(()))
     }
@@ -32,7 +36,7 @@ impl Provider {
 impl Drop for Provider {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, we are the provider. The call waits until nobody is in
-        // `walk` any more.
+        // a walk any more.
         unsafe { bindings::gup_provider_unregister() }
     }
 }
@@ -54,4 +58,58 @@ unsafe extern "C" fn walk(
 
     // SAFETY: By the precondition.
     unsafe { lockless(&request, pages, site) }
+}
+
+/// The walk by ranges, as mm/gup_ranges.c calls it. See `gup_walk_ranges_t`.
+///
+/// # Safety
+///
+/// `list` must be what mm/gup_ranges.c has made of a request that it has checked.
+unsafe extern "C" fn walk_ranges(
+    list: *mut bindings::gup_ranges,
+    gup_flags: u32,
+    site: bindings::gup_site,
+) -> bindings::gup_walk_end {
+    // SAFETY: By the precondition; nobody else has the list meanwhile.
+    let list = unsafe { &mut *list };
+    let flags = Flags::from_raw(gup_flags);
+    let request = Request::checked(list.addr, list.end, flags);
+
+    // SAFETY: By the precondition.
+    let tally = unsafe {
+        if flags.contains(Flags::PIN) {
+            add::<true>(list, &request)
+        } else {
+            add::<false>(list, &request)
+        }
+    };
+    list.addr += tally.pages * PAGE_SIZE;
+
+    // What does not fit was not asked for.
+    let complete = tally.refusal == 0 || tally.refusal == Refusal::Full.number();
+    ffi::count(site, flags, tally.pages + usize::from(!complete), &tally);
+    if complete {
+        bindings::gup_walk_end_GUP_WALK_COMPLETE
+    } else {
+        bindings::gup_walk_end_GUP_WALK_REFUSED
+    }
+}
+
+/// Adds the pages of `request` to those that the list has.
+///
+/// # Safety
+///
+/// As for [`walk_ranges`].
+unsafe fn add<const PIN: bool>(list: &mut bindings::gup_ranges, request: &Request) -> Tally {
+    let holder = FolioHolder::<PIN>::new(request.flags());
+    // SAFETY: By the precondition, there is room for `max` ranges, of which `nr` are written and
+    // held for the caller.
+    let mut ranges = unsafe {
+        let buffer = Buffer::array(list.ranges.cast(), list.max);
+        RangeList::resume(holder, buffer, list.nr)
+    };
+
+    let tally = lockless_ranges(request, &mut ranges);
+    list.nr = ranges.len();
+    tally
 }

@@ -121,6 +121,19 @@ impl<H: Holder> RangeList<H> {
         }
     }
 
+    /// A list that goes on with `len` ranges which the buffer has already.
+    ///
+    /// # Safety
+    ///
+    /// They must be in the buffer, and what holds them must be the caller's.
+    pub(crate) unsafe fn resume(holder: H, buffer: Buffer, len: usize) -> Self {
+        // INVARIANT: By the precondition.
+        Self {
+            len,
+            ..Self::new(holder, buffer)
+        }
+    }
+
     /// Number of ranges.
     pub(crate) fn len(&self) -> usize {
         self.len
