@@ -50,6 +50,7 @@ extern "C" {
     fn fast_gup_sum(counters: *mut Counters);
     #[allow(improper_ctypes, reason = "struct page has the layout of C")]
     fn fast_gup_mark_dirty(page: *mut page);
+    fn fast_gup_add_pins_file();
     #[cfg(CONFIG_X86_PAE)]
     fn fast_gup_memory_end() -> u64;
 }
@@ -67,6 +68,14 @@ pub(crate) fn refcount(folio: *mut folio) -> *mut bindings::atomic_t {
 pub(crate) fn is_zero_pfn(pfn: Pfn) -> bool {
     // SAFETY: It is set before modules are loaded, and not changed.
     pfn == unsafe { zero_page_pfn }
+}
+
+/// Adds the file with the owners of pins to the directory in debugfs, which it goes with.
+///
+/// Context: may sleep.
+pub(crate) fn add_pins_file() {
+    // SAFETY: There is no precondition.
+    unsafe { fast_gup_add_pins_file() }
 }
 
 /// Adds a call to the counters of this CPU.

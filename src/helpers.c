@@ -4,11 +4,14 @@
  * exporting symbols from a module.
  */
 
+#include <linux/debugfs.h>
 #include <linux/export.h>
 #include <linux/fast_gup.h>
+#include <linux/gup_owner.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pfn.h>
+#include <linux/seq_file.h>
 #include <linux/vmstat.h>
 #include <uapi/linux/fast_gup.h>
 
@@ -171,3 +174,16 @@ EXPORT_SYMBOL_GPL(fast_gup_split_got_range);
 EXPORT_SYMBOL_GPL(fast_gup_pack_ranges);
 EXPORT_SYMBOL_GPL(fast_gup_unpack_ranges);
 EXPORT_SYMBOL_GPL(fast_gup_packed_pages);
+
+DEFINE_SHOW_ATTRIBUTE(gup_owners);
+
+/* The owners are the kernel's, who shows them through a struct seq_file. */
+void fast_gup_add_pins_file(void)
+{
+	struct dentry *dir = debugfs_lookup("fast_gup", NULL);
+
+	if (!dir)
+		return;
+	debugfs_create_file("pins", 0400, dir, NULL, &gup_owners_fops);
+	dput(dir);
+}

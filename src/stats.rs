@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The counters in debugfs: `/sys/kernel/debug/fast_gup/stats`.
+//! The directory in debugfs, `/sys/kernel/debug/fast_gup`.
 //!
-//! One line a counter: the call site, or `all`; the name; the sum over the CPUs.
+//! In `stats` are the counters, one line each: the call site, or `all`; the name; the sum over the
+//! CPUs. In `pins` are the owners of long-term pins, which the kernel knows.
 
 use crate::ffi::{self, Counters};
 use crate::refusal::Refusal;
@@ -32,6 +33,9 @@ impl StatsDir {
         try_pin_init!(Self {
             stats <- dir.read_callback_file(c"stats", Ok::<_, Error>(Stats), &show),
             dir,
+            _: {
+                ffi::add_pins_file();
+            },
         })
     }
 }
