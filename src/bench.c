@@ -25,7 +25,7 @@ struct run {
 
 	/* What was got: either of the two. */
 	struct page **pages;
-	struct fast_gup_range *ranges;
+	struct gup_range *ranges;
 	unsigned long got;
 	/* Of each call, where a call decides about the number. */
 	unsigned int *per_call;
@@ -101,8 +101,8 @@ static __always_inline int pages_get(struct run *run, get_pages_t *get)
 	return 0;
 }
 
-typedef long (get_ranges_t)(struct fast_gup_cursor *, unsigned long, unsigned int,
-			    struct fast_gup_range *, unsigned long);
+typedef long (get_ranges_t)(struct gup_cursor *, unsigned long, unsigned int,
+			    struct gup_range *, unsigned long);
 
 static __always_inline int ranges_get(struct run *run, get_ranges_t *get)
 {
@@ -110,7 +110,7 @@ static __always_inline int ranges_get(struct run *run, get_ranges_t *get)
 
 	for (addr = run->start; addr != run->end; addr += run->step) {
 		unsigned long max = run->step >> PAGE_SHIFT;
-		struct fast_gup_cursor cursor = { .addr = addr };
+		struct gup_cursor cursor = { .addr = addr };
 		long nr = get(&cursor, run->step, run->flags,
 			      run->ranges + run->got, max);
 
@@ -176,7 +176,7 @@ static __always_inline void pages_put(struct run *run, put_pages_t *put)
 
 static __always_inline void ranges_put(struct run *run, bool pin)
 {
-	struct fast_gup_range *range = run->ranges;
+	struct gup_range *range = run->ranges;
 	unsigned long call;
 
 	for (call = 0; call < run->calls; call++) {

@@ -6,7 +6,7 @@
 
 use crate::ffi::{self, page};
 use crate::lockless::{lockless, lockless_ranges};
-use crate::ranges::{Buffer, FolioHolder, RangeList};
+use crate::ranges::{Buffer, FolioHolder, PageRange, RangeList};
 use crate::refusal::Refusal;
 use crate::request::{Flags, Request};
 use crate::walk::Tally;
@@ -95,6 +95,9 @@ unsafe extern "C" fn walk_ranges(
     }
 }
 
+// What C and Rust call a range is the same.
+const _: () = assert!(size_of::<PageRange>() == size_of::<bindings::gup_range>());
+
 /// Adds the pages of `request` to those that the list has.
 ///
 /// # Safety
@@ -105,7 +108,7 @@ unsafe fn add<const PIN: bool>(list: &mut bindings::gup_ranges, request: &Reques
     // SAFETY: By the precondition, there is room for `max` ranges, of which `nr` are written and
     // held for the caller.
     let mut ranges = unsafe {
-        let buffer = Buffer::array(list.ranges.cast(), list.max);
+        let buffer = Buffer::array(list.ranges.cast::<PageRange>(), list.max);
         RangeList::resume(holder, buffer, list.nr)
     };
 

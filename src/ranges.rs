@@ -24,7 +24,7 @@ pub(crate) use buffer::Buffer;
 pub(crate) use buffer::BLOCK_RANGES;
 pub(crate) use holder::FolioHolder;
 
-/// Consecutive pages of one folio, held by one reference, or one pin: `struct fast_gup_range`.
+/// Consecutive pages of one folio, held by one reference, or one pin: `struct gup_range`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub(crate) struct PageRange {

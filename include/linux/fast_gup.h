@@ -11,6 +11,7 @@
 #define _LINUX_FAST_GUP_H
 
 #include <linux/mm_types.h>
+#include <linux/gup_ranges.h>
 #include <linux/types.h>
 
 /**
@@ -93,32 +94,6 @@ void fast_gup_unpin(struct page **pages, unsigned long nr_pages,
 		    unsigned int gup_flags);
 
 /**
- * struct fast_gup_range - consecutive pages of one folio
- * @page:	the first page; the others follow it, as page + 1 and so on
- * @nr_pages:	number of pages, at least 1
- *
- * All of them are held together, by one reference or by one pin of the folio,
- * that is released with the whole range.  To release a part of it, split it
- * first.  Changing @page or @nr_pages by hand does not change what is held, so
- * that a range may be shortened or moved within its pages, and released then.
- */
-struct fast_gup_range {
-	struct page *page;
-	unsigned long nr_pages;
-};
-
-/**
- * struct fast_gup_cursor - where the next call begins
- * @addr:	user address in bytes, set by the caller before the first call
- *
- * Each call moves @addr behind what it has got: to the start of a page, or to
- * the end of what was asked for.
- */
-struct fast_gup_cursor {
-	unsigned long addr;
-};
-
-/**
  * fast_gup_pin_ranges() - pin ranges of pages of the current task
  * @cursor:	user address to begin at; moved behind what was pinned
  * @len:	bytes from there on
@@ -131,7 +106,7 @@ struct fast_gup_cursor {
  * never consecutive pages of one folio.  A caller that wants all of @len calls
  * again until the cursor is there:
  *
- *	struct fast_gup_cursor cursor = { .addr = start };
+ *	struct gup_cursor cursor = { .addr = start };
  *
  *	while (cursor.addr != end) {
  *		nr = fast_gup_pin_ranges(&cursor, end - cursor.addr, FOLL_WRITE,
@@ -157,8 +132,8 @@ struct fast_gup_cursor {
  *	   -EINVAL	also if @max is 0;
  *	   others	as fast_gup_pin().
  */
-long fast_gup_pin_ranges(struct fast_gup_cursor *cursor, unsigned long len,
-			 unsigned int gup_flags, struct fast_gup_range *ranges,
+long fast_gup_pin_ranges(struct gup_cursor *cursor, unsigned long len,
+			 unsigned int gup_flags, struct gup_range *ranges,
 			 unsigned long max);
 
 /**
@@ -176,8 +151,8 @@ long fast_gup_pin_ranges(struct fast_gup_cursor *cursor, unsigned long len,
  * Context: Process context.  May sleep.
  * Return: As fast_gup_pin_ranges(); errors as fast_gup().
  */
-long fast_gup_get_ranges(struct fast_gup_cursor *cursor, unsigned long len,
-			 unsigned int gup_flags, struct fast_gup_range *ranges,
+long fast_gup_get_ranges(struct gup_cursor *cursor, unsigned long len,
+			 unsigned int gup_flags, struct gup_range *ranges,
 			 unsigned long max);
 
 /* A block of ranges, whatever the size of a page is. */
@@ -199,9 +174,9 @@ long fast_gup_get_ranges(struct fast_gup_cursor *cursor, unsigned long len,
  * Context: Process context.  May sleep.
  * Return: As fast_gup_pin_ranges().
  */
-long fast_gup_pin_range_blocks(struct fast_gup_cursor *cursor,
+long fast_gup_pin_range_blocks(struct gup_cursor *cursor,
 			       unsigned long len, unsigned int gup_flags,
-			       struct fast_gup_range **blocks,
+			       struct gup_range **blocks,
 			       unsigned long nr_blocks);
 
 /**
@@ -217,9 +192,9 @@ long fast_gup_pin_range_blocks(struct fast_gup_cursor *cursor,
  * Context: Process context.  May sleep.
  * Return: As fast_gup_get_ranges().
  */
-long fast_gup_get_range_blocks(struct fast_gup_cursor *cursor,
+long fast_gup_get_range_blocks(struct gup_cursor *cursor,
 			       unsigned long len, unsigned int gup_flags,
-			       struct fast_gup_range **blocks,
+			       struct gup_range **blocks,
 			       unsigned long nr_blocks);
 
 /**
@@ -229,8 +204,8 @@ long fast_gup_get_range_blocks(struct fast_gup_cursor *cursor,
  *
  * Return: The address of the range.
  */
-static inline struct fast_gup_range *
-fast_gup_block_range(struct fast_gup_range **blocks, unsigned long at)
+static inline struct gup_range *
+fast_gup_block_range(struct gup_range **blocks, unsigned long at)
 {
 	return &blocks[at / FAST_GUP_BLOCK_RANGES][at % FAST_GUP_BLOCK_RANGES];
 }
@@ -247,7 +222,7 @@ fast_gup_block_range(struct fast_gup_range **blocks, unsigned long at)
  * Context: Process context if @dirty is set, for it may sleep.  If not, process
  *	    or interrupt context, not NMI, and does not sleep.
  */
-void fast_gup_unpin_ranges(const struct fast_gup_range *ranges,
+void fast_gup_unpin_ranges(const struct gup_range *ranges,
 			   unsigned long nr, bool dirty);
 
 /**
@@ -257,7 +232,7 @@ void fast_gup_unpin_ranges(const struct fast_gup_range *ranges,
  *
  * Context: Process or interrupt context, not NMI.  Does not sleep.
  */
-void fast_gup_put_ranges(const struct fast_gup_range *ranges, unsigned long nr);
+void fast_gup_put_ranges(const struct gup_range *ranges, unsigned long nr);
 
 /**
  * fast_gup_split_range() - make two ranges of a pinned one
@@ -272,8 +247,8 @@ void fast_gup_put_ranges(const struct fast_gup_range *ranges, unsigned long nr);
  * Return: 0; -EINVAL if the two would not have a page each; -ENOMEM if the
  *	   folio has as many pins as can be.  With an error, nothing has changed.
  */
-int fast_gup_split_range(struct fast_gup_range *range, unsigned long at,
-			 struct fast_gup_range *rest);
+int fast_gup_split_range(struct gup_range *range, unsigned long at,
+			 struct gup_range *rest);
 
 /**
  * fast_gup_split_got_range() - make two ranges of one with a reference
@@ -286,8 +261,8 @@ int fast_gup_split_range(struct fast_gup_range *range, unsigned long at,
  * Context: As fast_gup_split_range().
  * Return: As fast_gup_split_range().
  */
-int fast_gup_split_got_range(struct fast_gup_range *range, unsigned long at,
-			     struct fast_gup_range *rest);
+int fast_gup_split_got_range(struct gup_range *range, unsigned long at,
+			     struct gup_range *rest);
 
 /*
  * The packed form of ranges: 8 bytes for each range of less than 0xfc0 pages,
@@ -309,7 +284,7 @@ int fast_gup_split_got_range(struct fast_gup_range *range, unsigned long at,
  * Return: The number of ranges that were packed: less than @nr if there is no
  *	   more room.
  */
-unsigned long fast_gup_pack_ranges(const struct fast_gup_range *ranges,
+unsigned long fast_gup_pack_ranges(const struct gup_range *ranges,
 				   unsigned long nr, u64 **blocks,
 				   unsigned long *nr_blocks);
 
@@ -323,7 +298,7 @@ unsigned long fast_gup_pack_ranges(const struct fast_gup_range *ranges,
  * Return: The number of ranges.
  */
 unsigned long fast_gup_unpack_ranges(const u64 *block,
-				     struct fast_gup_range *ranges,
+				     struct gup_range *ranges,
 				     unsigned long max);
 
 /**

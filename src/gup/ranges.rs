@@ -13,7 +13,7 @@ use crate::walk::Tally;
 use kernel::page::{PAGE_SHIFT, PAGE_SIZE};
 use kernel::prelude::*;
 
-/// Where the next call goes on: `struct fast_gup_cursor`.
+/// Where the next call goes on: `struct gup_cursor`.
 #[repr(C)]
 pub(crate) struct Cursor {
     pub(crate) addr: usize,
