@@ -310,7 +310,7 @@ impl<F: Format, P: Pages> Walker<'_, F, P> {
                 Err(refusal) => return ControlFlow::Break(refusal),
                 Ok(path) if !self.enter(path.level()) => return ControlFlow::Break(Refusal::Full),
                 Ok(path) if path.level() == Level::PTE => self.ptes(&path)?,
-                Ok(path) => self.huge(&path)?,
+                Ok(path) => self.huge(path)?,
             }
         }
         ControlFlow::Continue(())

@@ -158,7 +158,7 @@ long fast_gup_get_ranges(struct gup_cursor *cursor, unsigned long len,
 /* A block of ranges, whatever the size of a page is. */
 #define FAST_GUP_BLOCK_SIZE	4096UL
 #define FAST_GUP_BLOCK_RANGES	\
-	(FAST_GUP_BLOCK_SIZE / sizeof(struct fast_gup_range))
+	(FAST_GUP_BLOCK_SIZE / sizeof(struct gup_range))
 
 /**
  * fast_gup_pin_range_blocks() - pin ranges, returned in blocks

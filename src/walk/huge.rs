@@ -5,9 +5,29 @@
 use super::{keep, ControlFlow, Format, Mapping, Pages, Path, Refusal, Table, Walker};
 
 impl<F: Format, P: Pages> Walker<'_, F, P> {
-    /// Gets the pages of the leaf that `path` leads to, from `self.addr` on.
+    /// Gets the pages of the leaf that `path` leads to, from `self.addr` on, and those of the leaves
+    /// that follow in the same table.
     #[inline(always)]
-    pub(super) fn huge<T: Table>(&mut self, path: &Path<F, T>) -> ControlFlow<Refusal> {
+    pub(super) fn huge<T: Table>(&mut self, mut path: Path<F, T>) -> ControlFlow<Refusal> {
+        let geometry = self.range.geometry;
+        let table = geometry
+            .size(path.level())
+            .wrapping_mul(geometry.entries(path.level()));
+
+        loop {
+            self.leaf(&path)?;
+
+            let at_end = self.addr >= self.range.end || self.addr & table.wrapping_sub(1) == 0;
+            let may_go_on = self.budget > 0 && self.pages.has_room();
+            if at_end || !may_go_on || !path.next_leaf(self.addr, geometry) {
+                return ControlFlow::Continue(());
+            }
+        }
+    }
+
+    /// Gets the pages of one leaf.
+    #[inline(always)]
+    fn leaf<T: Table>(&mut self, path: &Path<F, T>) -> ControlFlow<Refusal> {
         let geometry = self.range.geometry;
         let level = path.level();
         let Some(raw) = path.leaf() else {

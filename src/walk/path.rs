@@ -113,6 +113,22 @@ impl<F: Format, T: Table> Path<F, T> {
         self.seen[0].map(|seen| seen.raw)
     }
 
+    /// Goes on to the entry for `addr`, in the same table, if that is a leaf. If it is not, nothing
+    /// has changed.
+    #[inline(always)]
+    pub(super) fn next_leaf(&mut self, addr: usize, geometry: &Geometry) -> bool {
+        // SAFETY: By the type invariant, this is a table of `level`, and `index()` answers with the
+        // number of an entry of such a table.
+        let slot = unsafe { self.table.slot(F::index(self.level, addr, geometry)) };
+        let raw = F::load(slot);
+
+        if F::entry(raw, self.level, geometry) != Entry::Leaf {
+            return false;
+        }
+        self.seen[0] = Some(Seen { slot, raw });
+        true
+    }
+
     /// What was read before is read in front of what is read behind.
     #[inline(always)]
     pub(super) fn read_barrier(&self) {

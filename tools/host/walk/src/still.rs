@@ -164,6 +164,9 @@ fn reads_are_as_promised(request: &Request, outcome: &Outcome, events: &[Event])
     let root = request.geometry().root();
     // The level that is to be read next on the way down.
     let mut next = None;
+    // The level that was read last, and that of a leaf which others may follow in the same table.
+    let mut last = root;
+    let mut leaf = None;
     let mut looking_again = false;
     let mut looked_at = HashSet::new();
     let mut huge = 0;
@@ -172,24 +175,32 @@ fn reads_are_as_promised(request: &Request, outcome: &Outcome, events: &[Event])
     for event in events {
         match *event {
             Event::Read { level, at, index } => {
+                if !looking_again && level == root {
+                    // What followed the leaf was none.
+                    next = None;
+                }
                 match next {
                     _ if looking_again => assert!(level <= Level::PUD, "{level:?} is read again"),
                     Some(expected) => {
                         assert_eq!(level, expected, "a level is read twice, or left out");
                         next = level.below();
                     }
-                    None if level == root => next = level.below(),
+                    None if level == root || leaf == Some(level) => next = level.below(),
                     None => assert_eq!(level, Level::PTE, "a way down begins below the root"),
                 }
+                last = level;
                 if level == Level::PTE {
                     looked_at.insert((at, index));
                 }
             }
-            Event::Grab { .. } if next.take().is_some() => huge += 1,
+            Event::Grab { .. } if next.take().is_some() => {
+                leaf = Some(last);
+                huge += 1;
+            }
             Event::Barrier | Event::Verdict { .. } => looking_again = true,
             Event::Keep { .. } | Event::Put => looking_again = false,
             Event::SectionEnds => {
-                next = None;
+                (next, leaf) = (None, None);
                 looking_again = false;
                 let entries = looked_at.len() + huge;
                 assert!(
