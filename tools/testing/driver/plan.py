@@ -16,7 +16,7 @@ HUGE_HASH = "default_hugepagesz=16M hugepagesz=16M hugepages=32"
 # On a hash table with pages of 4K, a huge page is eight entries of the PMD. 7.3 makes one of them
 # writable when it should be all (huge_ptep_set_access_flags()), and get_user_pages() then faults
 # for ever at the others.
-HUGE_NONE = ""
+NO_HUGETLB = {"FAST_GUP_NO_HUGETLB": "1"}
 
 RELEASE = "release"
 
@@ -107,7 +107,7 @@ BOOTS = {
              cpu="power9", memory="2G", huge=HUGE_RADIX_NOT_GIGANTIC),
         Boot("4k-radix", "pages of 4K, radix trees", CORE, cpu="power9", flavour="4k"),
         Boot("4k-hash", "pages of 4K, hash table, no THP", CORE,
-             cpu="power8", flavour="4k", memory="4G", huge=HUGE_NONE),
+             cpu="power8", flavour="4k", memory="4G", huge="", env=NO_HUGETLB),
     ],
 }
 

@@ -235,6 +235,8 @@ bool hugetlb_want(size_t size, long nr)
 	char path[128], text[32];
 	long free_pages, total;
 
+	if (getenv("FAST_GUP_NO_HUGETLB"))
+		return false;
 	snprintf(path, sizeof(path), HUGEPAGES "/hugepages-%zukB/free_hugepages",
 		 size >> 10);
 	free_pages = file_read_long(path);
