@@ -7,7 +7,6 @@
 use crate::ffi::{self, page};
 use crate::lockless::{lockless, lockless_ranges};
 use crate::ranges::{Buffer, FolioHolder, PageRange, RangeList};
-use crate::refusal::Refusal;
 use crate::request::{Flags, Request};
 use crate::walk::Tally;
 use kernel::bindings;
@@ -85,8 +84,8 @@ unsafe extern "C" fn walk_ranges(
     };
     list.addr += tally.pages * PAGE_SIZE;
 
-    // What does not fit was not asked for.
-    let complete = tally.refusal == 0 || tally.refusal == Refusal::Full.number();
+    // What does not fit was not asked for: it is not a refusal, and its number is 0.
+    let complete = tally.refusal == 0;
     ffi::count(site, flags, tally.pages + usize::from(!complete), &tally);
     if complete {
         bindings::gup_walk_end_GUP_WALK_COMPLETE

@@ -22,6 +22,12 @@ static bool write_through(struct blockfile *b)
 	void *buf;
 	bool ok = true;
 
+	/*
+	 * Where an extent ends, so does a request to the disk, and a page that
+	 * both need is asked for twice: get all of it at once.
+	 */
+	if (fallocate(b->fd, 0, 0, b->len))
+		return cannot(b, "fallocate");
 	if (posix_memalign(&buf, 4096, chunk))
 		return cannot(b, "no memory");
 	memset(buf, 0, chunk);
