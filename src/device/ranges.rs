@@ -93,7 +93,8 @@ fn run(
         // SAFETY: There is room for as many ranges, and nobody else knows them.
         unsafe { Buffer::array(owned.room(), max) }
     };
-    let (result, tally) = get(cursor, len, flags, buffer);
+    let mut tally = Tally::new();
+    let result = get(cursor, len, flags, buffer, &mut tally);
     let nr = usize::try_from(result).unwrap_or(0);
 
     if entry.in_blocks() {

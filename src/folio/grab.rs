@@ -279,6 +279,21 @@ pub(crate) unsafe fn release_run<const PIN: bool>(first: Page, nr: usize, releas
     unsafe { drop_refs::<PIN>(folio, nr) };
 }
 
+/// The same for the pin of a folio of one page.
+///
+/// # Safety
+///
+/// The caller must own it.
+#[inline(always)]
+pub(crate) unsafe fn release_single(folio: Folio, released: &mut Released) {
+    if folio.head().is_zero() {
+        return;
+    }
+    released.add(folio, 1);
+    // SAFETY: By the precondition. A folio of one page has no pin count.
+    unsafe { folio.put_refs(PIN_BIAS) };
+}
+
 /// # Safety
 ///
 /// The caller must own references, or pins, to `nr` pages of the folio.

@@ -2,7 +2,7 @@
 
 //! Dropping the pins of an array of pages.
 
-use super::grab::release_run;
+use super::grab::{release_run, release_single};
 use super::{Page, Released};
 use crate::ffi::page;
 
@@ -24,15 +24,18 @@ pub(crate) unsafe fn unpin(pages: *const *mut page, nr: usize) {
         let first = page_at(at);
         // SAFETY: By the precondition, this is a page.
         let page = unsafe { Page::from_ptr(first) };
-        let run = if page.single_folio().is_some() {
-            1
-        } else {
-            // The pages of a folio are consecutive, see folio_page().
-            let most = page.folio().pages_from(page).min(nr - at);
-            let follows = |&i: &usize| page_at(at + i) == first.wrapping_add(i);
-            (1..most).take_while(follows).count() + 1
-        };
 
+        if let Some(folio) = page.single_folio() {
+            // SAFETY: By the precondition.
+            unsafe { release_single(folio, &mut released) };
+            at += 1;
+            continue;
+        }
+
+        // The pages of a folio are consecutive, see folio_page().
+        let most = page.folio().pages_from(page).min(nr - at);
+        let follows = |&i: &usize| page_at(at + i) == first.wrapping_add(i);
+        let run = (1..most).take_while(follows).count() + 1;
         // SAFETY: By the precondition; the run is of one folio.
         unsafe { release_run::<true>(page, run, &mut released) };
         at += run;

@@ -30,7 +30,7 @@ extern "C" fn fast_gup_pin_ranges(
 ) -> isize {
     // SAFETY: The C prototype demands room for `max` ranges.
     let buffer = unsafe { Buffer::array(ranges, max) };
-    get::<true>(cursor, len, flags, buffer).0
+    get::<true>(cursor, len, flags, buffer, &mut Tally::new())
 }
 
 /// `fast_gup_get_ranges()`: references, one for each range.
@@ -44,7 +44,7 @@ extern "C" fn fast_gup_get_ranges(
 ) -> isize {
     // SAFETY: As above.
     let buffer = unsafe { Buffer::array(ranges, max) };
-    get::<false>(cursor, len, flags, buffer).0
+    get::<false>(cursor, len, flags, buffer, &mut Tally::new())
 }
 
 /// `fast_gup_pin_range_blocks()`: pins, with the ranges in blocks.
@@ -58,7 +58,7 @@ extern "C" fn fast_gup_pin_range_blocks(
 ) -> isize {
     // SAFETY: The C prototype demands `nr_blocks` blocks.
     let buffer = unsafe { Buffer::blocks(blocks, nr_blocks) };
-    get::<true>(cursor, len, flags, buffer).0
+    get::<true>(cursor, len, flags, buffer, &mut Tally::new())
 }
 
 /// `fast_gup_get_range_blocks()`: references, with the ranges in blocks.
@@ -72,7 +72,7 @@ extern "C" fn fast_gup_get_range_blocks(
 ) -> isize {
     // SAFETY: As above.
     let buffer = unsafe { Buffer::blocks(blocks, nr_blocks) };
-    get::<false>(cursor, len, flags, buffer).0
+    get::<false>(cursor, len, flags, buffer, &mut Tally::new())
 }
 
 /// `fast_gup_unpin_ranges()`: the end of pinned ranges.
@@ -145,13 +145,14 @@ pub(crate) unsafe extern "C" fn fast_gup_split_got_range(
 }
 
 /// Gets ranges from the cursor on, pinned or by references. Returns their number, or a negative errno
-/// if there are none, and what the walks did.
+/// if there are none, and tells in `tally` what the walks did.
 pub(crate) fn get<const PIN: bool>(
     cursor: &mut Cursor,
     len: usize,
     flags: u32,
     buffer: Buffer,
-) -> (isize, Tally) {
+    tally: &mut Tally,
+) -> isize {
     let kind = if PIN { Flags::PIN } else { Flags::GET };
     let start = ffi::untagged_addr(cursor.addr);
     let request = request::pages_of(start, len, PAGE_SIZE).and_then(|nr| {
@@ -160,63 +161,89 @@ pub(crate) fn get<const PIN: bool>(
     });
     let request = match request {
         Ok(Some(request)) => request,
-        Ok(None) => return (0, Tally::new()),
-        Err(invalid) => return (errno(invalid, flags), Tally::new()),
+        Ok(None) => return 0,
+        Err(invalid) => return errno(invalid, flags),
     };
     if buffer.room() == 0 {
-        return (EINVAL.to_errno() as isize, Tally::new());
+        return EINVAL.to_errno() as isize;
     }
     if PIN {
         set_has_pinned();
     }
 
     let mut list = RangeList::new(FolioHolder::<PIN>::new(request.flags()), buffer);
-    let (pages, err, tally) = fill(&request, &mut list);
+    *tally = lockless_ranges(&request, &mut list);
+    let rest = if tally.refusal == 0 {
+        Rest::NONE
+    } else {
+        fill(&request, &mut list, tally)
+    };
+
+    // What does not fit the buffer was not asked for.
+    let asked_for = tally.pages + usize::from(rest.asked_for);
+    ffi::count(ffi::SITE_API, request.flags(), asked_for, tally);
+
+    let pages = tally.pages + rest.pages;
     if pages == 0 {
-        return (err.map_or(0, |err| err.to_errno() as isize), tally);
+        return rest.err.map_or(0, |err| err.to_errno() as isize);
     }
     // The first page, and the last one, may be asked for in part.
     cursor.addr += (pages * PAGE_SIZE - (start - request.start())).min(len);
-    (list.len() as isize, tally)
+    list.len() as isize
 }
 
-/// Adds pages to the list, until it is full or the request is done. Returns their number, the error
-/// that it ended with, and what the walks did.
+/// What the fallback did for a request.
+struct Rest {
+    /// It was asked.
+    asked_for: bool,
+    /// Pages that it got.
+    pages: usize,
+    /// The error that it ended with.
+    err: Option<Error>,
+}
+
+impl Rest {
+    const NONE: Self = Self {
+        asked_for: false,
+        pages: 0,
+        err: None,
+    };
+}
+
+/// Goes on behind a page that the walk has refused, until the list is full or the request is done:
+/// by turns, the fallback gets that page and some more, and the walk what follows.
+#[cold]
+#[inline(never)]
 fn fill<const PIN: bool>(
     request: &Request,
     list: &mut RangeList<FolioHolder<PIN>>,
-) -> (usize, Option<Error>, Tally) {
+    tally: &mut Tally,
+) -> Rest {
     let wanted = request.nr_pages(PAGE_SHIFT as u8);
-    let mut tally = Tally::new();
-    let (mut done, mut slow, mut err) = (0, false, None);
+    let mut rest = Rest::NONE;
+    let mut refused = true;
 
-    while done < wanted {
-        let walk = lockless_ranges(&request.behind(done * PAGE_SIZE), list);
-        tally.add(&walk);
-        done += walk.pages;
-        if walk.refusal == 0 || !list.may_grow() {
-            break;
-        }
-
-        slow = true;
+    while refused && list.may_grow() {
+        rest.asked_for = true;
+        let done = tally.pages + rest.pages;
         match fallback::step(&request.behind(done * PAGE_SIZE), list) {
             Ok(0) => break,
-            Ok(nr) => done += nr,
-            Err(error) => {
-                err = Some(error);
+            Ok(nr) => rest.pages += nr,
+            Err(err) => {
+                rest.err = Some(err);
                 break;
             }
         }
-    }
 
-    // What does not fit the buffer was not asked for.
-    let asked_for = if slow {
-        wanted.max(tally.pages + 1)
-    } else {
-        tally.pages
-    };
-    ffi::count(ffi::SITE_API, request.flags(), asked_for, &tally);
-    (done, err, tally)
+        let done = tally.pages + rest.pages;
+        if done == wanted {
+            break;
+        }
+        let walk = lockless_ranges(&request.behind(done * PAGE_SIZE), list);
+        tally.add(&walk);
+        refused = walk.refusal != 0;
+    }
+    rest
 }
 
 /// # Safety
