@@ -28,7 +28,7 @@ struct pinned_buffer_pin {
 };
 
 /* Whether the buffer will be written to, with PINNED_BUFFER_IOC_WRITE. */
-#define PINNED_BUFFER_WRITABLE	(1u << 0)
+#define PINNED_BUFFER_WRITABLE	1u
 
 /* Physically contiguous bytes of the buffer. */
 struct pinned_buffer_range {
