@@ -201,15 +201,30 @@ TEST_F(ranges_held, pages_are_not_ranges)
 	gup_free(&gup);
 }
 
+/* Where huge pages can be: with a hash table, that is not everywhere. */
+static char *reserve_hugetlb(struct memory *m, size_t len)
+{
+	void *area = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			  MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+
+	if (area == MAP_FAILED)
+		return NULL;
+	m->area = area;
+	m->area_len = len;
+	return area;
+}
+
 /* Move the memory to another place, and return it. */
-static char *move(FIXTURE_DATA(ranges_held) *self, struct memory *to)
+static char *move(FIXTURE_DATA(ranges_held) *self, bool hugetlb,
+		  struct memory *to)
 {
 	struct memory *m = &self->memory;
 	char *at;
 
 	memset(to, 0, sizeof(*to));
 	to->fd = -1;
-	at = memory_reserve(to, m->len, m->unit);
+	at = hugetlb ? reserve_hugetlb(to, m->len) :
+		       memory_reserve(to, m->len, m->unit);
 	if (!at || mremap(m->addr, m->len, m->len, MREMAP_MAYMOVE | MREMAP_FIXED,
 			  at) == MAP_FAILED)
 		return NULL;
@@ -232,7 +247,7 @@ TEST_F_TIMEOUT(ranges_held, unmapped, TEST_SECONDS)
 				break;
 			tag_range(self->memory.addr, nr * self->page, 3, 0);
 			handle = take(_metadata, self, e, FAST_GUP_WRITE, 0, nr);
-			at = move(self, &elsewhere);
+			at = move(self, memory_kinds[kinds[k]].hugetlb, &elsewhere);
 			ASSERT_NE(NULL, at) TH_LOG("%s: cannot be moved", name);
 			tag_range(at, nr * self->page, 3, 1);
 			EXPECT_TRUE(shows(self, handle, 3, 0, nr, 1))
