@@ -53,6 +53,9 @@ PARTS = {
     "targets": lambda made: report.rst(_targets(made)),
 }
 
+# What --without leaves out; its table stays as it is.
+OPTIONAL = {"locked": "locked", "direct-io": "direct_io"}
+
 
 def write(made):
     """Replace the tables of this guest, and its pictures where there is a place for them."""
@@ -64,6 +67,8 @@ def write(made):
             return found[0]
         if part not in PARTS:
             fail(f"{PAGE.name} asks for {part}, which is no table", f"one of: {' '.join(PARTS)}")
+        if part in OPTIONAL and not made[OPTIONAL[part]]:
+            return found[0]
         replaced.append(part)
         return f".. bench {guest} {part}\n\n{PARTS[part](made)}\n\n.. bench end"
 
