@@ -14,6 +14,12 @@ use kernel::error::to_result;
 use kernel::page::PAGE_SIZE;
 use kernel::prelude::*;
 
+/// What mm/gup.c calls, from the registration until nobody is in it any more.
+static WALKS: bindings::gup_provider = bindings::gup_provider {
+    walk: Some(walk),
+    walk_ranges: Some(walk_ranges),
+};
+
 /// The walk is registered with mm/gup.c.
 ///
 /// # Invariants
@@ -25,8 +31,8 @@ impl Provider {
     /// Registers the walk. `EBUSY` while somebody else provides one.
     pub(crate) fn register() -> Result<Self> {
         // SAFETY: The walks keep the contracts of `gup_walk_t` and `gup_walk_ranges_t`, and `drop()`
-        // unregisters them before the module can go.
-        to_result(unsafe { bindings::gup_provider_register(Some(walk), Some(walk_ranges)) })?;
+        // unregisters them before the module, and `WALKS` with it, can go.
+        to_result(unsafe { bindings::gup_provider_register(&WALKS) })?;
         // INVARIANT: The registration has succeeded.
         Ok(Self(()))
     }
