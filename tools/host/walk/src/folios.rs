@@ -137,6 +137,12 @@ impl Folios {
         self.free_if_unused(first);
     }
 
+    /// Whether the answer for one page, mapped by an entry of its own, is a plain yes.
+    pub(crate) fn simply_allowed(&self, page: Pfn, unshare: bool) -> bool {
+        let verdict = self.verdict(page, 1, unshare, false);
+        verdict.pages == 1 && !verdict.look_again
+    }
+
     /// Answers as [`Pages::verdict`](crate::walk::Pages::verdict) does; see
     /// `gup_fast_folio_allowed()` and `gup_must_unshare()`.
     pub(crate) fn verdict(&self, first: Pfn, nr: usize, unshare: bool, huge: bool) -> Verdict {

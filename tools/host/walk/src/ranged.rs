@@ -176,13 +176,8 @@ impl<W: Watcher> Holder for WorldHolder<'_, '_, W> {
     fn simply_allowed(&self, page: Pfn, writable: bool) -> bool {
         self.watched.before(Event::AskSingle);
         let unshare = self.request.unshares(writable);
-        let verdict = self
-            .watched
-            .world
-            .folios
-            .borrow()
-            .verdict(page, 1, unshare, false);
-        verdict.pages == 1 && !verdict.look_again
+        let folios = self.watched.world.folios.borrow();
+        folios.simply_allowed(page, unshare)
     }
 
     fn keep(&mut self, first: Pfn) -> *mut page {

@@ -431,13 +431,12 @@ impl<W: Watcher> Pages for Taker<'_, '_, W> {
         assert_eq!(nr, self.singles, "the number of a single page");
         self.watched.before(Event::AskSingle);
         let unshare = self.request.unshares(writable);
-        let verdict = self
+        let simply = self
             .watched
             .world
             .folios
             .borrow()
-            .verdict(page, 1, unshare, false);
-        let simply = verdict.pages == 1 && !verdict.look_again;
+            .simply_allowed(page, unshare);
 
         if simply {
             self.receive(page, 1);
