@@ -464,6 +464,7 @@ MUTATIONS = [
     Mutation("unpin: more than one folio at once", "folio/unpin.rs", ".min(nr - at);", ".max(nr - at);"),
     Mutation("unpin: pages that do not follow at once", "folio/unpin.rs",
              "page_at(at + i) == first.wrapping_add(i)", "true"),
+    Mutation("unpin: the page of zeros", "folio/grab.rs", "    if folio.head().is_zero() {", "    if false {"),
     Mutation("unpin: not counted", "folio/unpin.rs", "    released.count();\n", ""),
     Mutation("ranges: the page of zeros is counted", HOLDER, "if PIN && run.is_held() {", "if PIN {"),
     # The packed form.
