@@ -20,11 +20,6 @@ const _: () = {
     assert!(size_of::<Release>() == 24);
     assert!(size_of::<Copy>() == 48);
     assert!(size_of::<Info>() == 40);
-    assert!(size_of::<RangeInfo>() == 32);
-    assert!(size_of::<Ranges>() == 112);
-    assert!(offset_of!(Ranges, result) == 56);
-    assert!(size_of::<Split>() == 48);
-    assert!(size_of::<Pack>() == 48);
     assert!(size_of::<Bench>() == 88);
     assert!(offset_of!(Bench, late_ns) == 80);
 };
@@ -132,6 +127,11 @@ macro_rules! checked {
         }
     };
 }
+
+// Behind the macro that it uses.
+mod ranges;
+
+pub(super) use ranges::{Pack, RangeInfo, Ranges, RangesEntry, Split};
 
 /// `struct fast_gup_page`.
 #[repr(C)]
@@ -252,123 +252,6 @@ pub(super) struct Info {
 }
 
 checked!(Info, |_me| true);
-
-/// Functions that return ranges, see `enum fast_gup_ranges_entry`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum RangesEntry {
-    Pin,
-    Get,
-    PinBlocks,
-    GetBlocks,
-}
-
-impl RangesEntry {
-    const ALL: [RangesEntry; 4] = [
-        RangesEntry::Pin,
-        RangesEntry::Get,
-        RangesEntry::PinBlocks,
-        RangesEntry::GetBlocks,
-    ];
-
-    /// Whether the ranges are pinned.
-    pub(super) fn pins(self) -> bool {
-        matches!(self, RangesEntry::Pin | RangesEntry::PinBlocks)
-    }
-
-    /// Whether they are returned in blocks.
-    pub(super) fn in_blocks(self) -> bool {
-        matches!(self, RangesEntry::PinBlocks | RangesEntry::GetBlocks)
-    }
-}
-
-/// `struct fast_gup_range_info`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct RangeInfo {
-    pub(super) pfn: u64,
-    pub(super) nr_pages: u64,
-    pub(super) order: u32,
-    pub(super) flags: u32,
-    pub(super) refs: u32,
-    pub(super) index: u32,
-}
-
-// SAFETY: There is no padding, and nothing in it is uninitialised.
-unsafe impl AsBytes for RangeInfo {}
-
-/// `struct fast_gup_ranges`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct Ranges {
-    size: u32,
-    version: u32,
-    entry: u32,
-    pub(super) flags: u32,
-    pub(super) addr: u64,
-    pub(super) len: u64,
-    pub(super) max: u64,
-    pub(super) ranges: u64,
-    pub(super) max_ranges: u64,
-
-    pub(super) result: i64,
-    pub(super) handle: u64,
-    pub(super) fast_pages: u64,
-    pub(super) sections: u64,
-    pub(super) longest_section: u64,
-    pub(super) wasted: u64,
-    pub(super) refusal: u32,
-    reserved: u32,
-}
-
-impl Ranges {
-    /// The function.
-    pub(super) fn entry(&self) -> Result<RangesEntry> {
-        let at = self.entry as usize;
-        RangesEntry::ALL.get(at).copied().ok_or(EINVAL)
-    }
-
-    /// Whether a flag is set.
-    pub(super) fn has(&self, flag: u32) -> bool {
-        self.flags & flag != 0
-    }
-}
-
-checked!(Ranges, |me| me.flags & !FLAGS == 0
-    && me.reserved == 0
-    && me.entry().is_ok()
-    && (me.ranges == 0) == (me.max_ranges == 0));
-
-/// `struct fast_gup_split`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct Split {
-    size: u32,
-    version: u32,
-    pub(super) handle: u64,
-    pub(super) range: u64,
-    pub(super) at: u64,
-
-    pub(super) result: i64,
-    pub(super) rest: u64,
-}
-
-checked!(Split, |_me| true);
-
-/// `struct fast_gup_pack`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct Pack {
-    size: u32,
-    version: u32,
-    pub(super) handle: u64,
-    pub(super) max_blocks: u64,
-
-    pub(super) packed: u64,
-    pub(super) blocks: u64,
-    pub(super) pages: u64,
-}
-
-checked!(Pack, |_me| true);
 
 /// `struct fast_gup_bench`. Shared with bench.c.
 #[repr(C)]

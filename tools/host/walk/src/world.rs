@@ -10,12 +10,15 @@ use crate::format::ppc64_hash::Ppc64Hash;
 use crate::format::ppc64_radix::Ppc64Radix;
 use crate::format::x86_64::{self, X86_64};
 use crate::format::x86_pae::{self, X86Pae};
-use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr, Slot};
+use crate::format::{Access, Format, Geometry, Level, Pfn, PhysAddr};
 use crate::memory::Memory;
-use crate::refusal::Refusal;
 use crate::shape::Shape;
-use crate::walk::{self, Mapping, Pages, Range, Section, Table, Tables, Tally, Verdict, BATCH};
+use crate::walk::{self, Pages, Range, Tally};
 use std::cell::{Cell, RefCell};
+use taker::Taker;
+
+mod tables;
+mod taker;
 
 /// What the walk is about to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,20 +135,9 @@ impl World {
     /// Runs the walk under test.
     pub(crate) fn walk<W: Watcher>(&self, request: &Request, watcher: &mut W) -> Outcome {
         let watched = Watched::new(self, watcher);
-        let mut taker = Taker {
-            watched: &watched,
-            request,
-            kept: Vec::new(),
-            singles: 0,
-            grabs: 0,
-            room: request.room,
-        };
+        let mut taker = Taker::new(&watched, request);
         let tally = watched.walk(request, &mut taker);
-        Outcome {
-            tally,
-            kept: taker.kept,
-            grabs: taker.grabs,
-        }
+        taker.outcome(tally)
     }
 }
 
@@ -223,245 +215,5 @@ impl<'w, W: Watcher> Watched<'w, W> {
     /// Asks who watches.
     pub(crate) fn ask<R>(&self, question: impl FnOnce(&mut W) -> R) -> R {
         question(&mut self.watcher.borrow_mut())
-    }
-}
-
-impl<'a, 'w, W: Watcher> Tables for &'a Watched<'w, W> {
-    type Section = Inside<'a, 'w, W>;
-
-    fn section<R>(&self, walk: impl FnOnce(&Self::Section) -> R) -> R {
-        self.world.memory.borrow_mut().section_begins();
-        let result = walk(&Inside(self));
-        self.before(Event::SectionEnds);
-        self.world.memory.borrow_mut().section_ends();
-        result
-    }
-}
-
-/// A time with interrupts off.
-pub(crate) struct Inside<'a, 'w, W>(&'a Watched<'w, W>);
-
-impl<'a, 'w, W: Watcher> Section for Inside<'a, 'w, W> {
-    type Table<'s>
-        = TableAt<'a, 'w, W>
-    where
-        Self: 's;
-
-    fn root(&self) -> Self::Table<'_> {
-        let at = self.0.world.memory.borrow().root();
-        TableAt {
-            watched: self.0,
-            at,
-        }
-    }
-
-    unsafe fn table(&self, at: PhysAddr) -> Self::Table<'_> {
-        TableAt {
-            watched: self.0,
-            at,
-        }
-    }
-}
-
-pub(crate) struct TableAt<'a, 'w, W> {
-    watched: &'a Watched<'w, W>,
-    at: PhysAddr,
-}
-
-impl<W> Clone for TableAt<'_, '_, W> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<W> Copy for TableAt<'_, '_, W> {}
-
-impl<'a, 'w, W: Watcher> Table for TableAt<'a, 'w, W> {
-    type Slot = SlotAt<'a, 'w, W>;
-
-    unsafe fn slot(self, index: usize) -> Self::Slot {
-        let memory = self.watched.world.memory.borrow();
-        let entries = memory.shape().entries(memory.level(self.at));
-        assert!(index < entries, "entry {index} of a table");
-        SlotAt { table: self, index }
-    }
-}
-
-pub(crate) struct SlotAt<'a, 'w, W> {
-    table: TableAt<'a, 'w, W>,
-    index: usize,
-}
-
-impl<W> Clone for SlotAt<'_, '_, W> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<W> Copy for SlotAt<'_, '_, W> {}
-
-impl<W: Watcher> SlotAt<'_, '_, W> {
-    /// The memory of the entry as it is, whatever happens in front of that.
-    fn read(self, event: Event) -> u64 {
-        let TableAt { watched, at } = self.table;
-        watched.before(event);
-
-        let memory = watched.world.memory.borrow();
-        assert!(memory.in_section(), "tables are read in sections only");
-        memory.word(at, self.index)
-    }
-
-    fn event(self) -> Event {
-        let TableAt { watched, at } = self.table;
-        let level = watched.world.memory.borrow().level(at);
-        let index = self.index;
-        Event::Read { level, at, index }
-    }
-
-    fn by_halves(self) -> bool {
-        self.table.watched.world.memory.borrow().shape() == Shape::Pae
-    }
-}
-
-impl<W: Watcher> Slot for SlotAt<'_, '_, W> {
-    fn read_u64(self) -> u64 {
-        assert!(!self.by_halves(), "an entry of PAE is read at once");
-        self.read(self.event())
-    }
-
-    fn read_low(self) -> u32 {
-        assert!(self.by_halves(), "half of an entry is read");
-        self.read(Event::ReadLow) as u32
-    }
-
-    fn read_high(self) -> u32 {
-        assert!(self.by_halves(), "half of an entry is read");
-        (self.read(self.event()) >> 32) as u32
-    }
-
-    /// Nothing is reordered here; what the barriers are for is shown by the models.
-    fn read_barrier(self) {
-        self.table.watched.before(Event::ReadBarrier);
-    }
-}
-
-/// Takes the references, and receives the pages.
-struct Taker<'a, 'w, W> {
-    watched: &'a Watched<'w, W>,
-    request: &'a Request,
-    kept: Vec<(Pfn, usize)>,
-    /// Single pages that were kept, and of which nobody has told yet how many they are.
-    singles: usize,
-    grabs: usize,
-    room: isize,
-}
-
-impl<W: Watcher> Taker<'_, '_, W> {
-    fn receive(&mut self, first: Pfn, nr: usize) {
-        assert!(nr > 0, "an empty run");
-        self.watched.before(Event::Keep { first, nr });
-        let folios = self.watched.world.folios.borrow();
-        let folio = folios.of(first).expect("a page that is kept is not free");
-        assert!(folio.contains(first + nr - 1), "a run is of one folio");
-        self.kept.push((first, nr));
-        self.room -= 1;
-        assert!(
-            self.room > -(BATCH as isize),
-            "more than a batch behind the last room"
-        );
-    }
-}
-
-impl<W: Watcher> Pages for Taker<'_, '_, W> {
-    /// The first page.
-    type Run = Pfn;
-
-    fn grab_single(&mut self, page: Pfn) -> Result<Pfn, usize> {
-        let folios = self.watched.world.folios.borrow();
-        let pages = folios.of(page).map(|f| f.first + f.pages() - page);
-        let large = folios.of(page).is_some_and(|f| f.pages() > 1);
-        drop(folios);
-
-        match pages {
-            Some(pages) if large => Err(pages),
-            _ => self.grab(page, 1).map(|(run, _)| run).map_err(|_| 1),
-        }
-    }
-
-    fn grab(&mut self, first: Pfn, nr: usize) -> Result<(Pfn, usize), Refusal> {
-        assert!(nr > 0, "an empty run");
-        self.watched.before(Event::Grab { first, nr });
-        let grabbed = self.watched.world.folios.borrow_mut().grab(first, nr)?;
-        self.grabs += 1;
-        Ok((first, grabbed))
-    }
-
-    fn barrier_after_grab(&self) {
-        self.watched.before(Event::Barrier);
-        self.watched.world.folios.borrow_mut().barrier();
-    }
-
-    fn put(&mut self, first: Pfn, from: usize, nr: usize) -> usize {
-        assert!(nr > 0, "an empty run");
-        self.watched.before(Event::Put);
-        self.watched.world.folios.borrow_mut().put(first + from, nr);
-        nr
-    }
-
-    fn verdict(&self, first: Pfn, nr: usize, mapping: Mapping) -> Verdict {
-        assert!(nr > 0, "an empty run");
-        self.watched.before(Event::Verdict { first });
-        let unshare = self.request.unshares(mapping.writable);
-        self.watched
-            .world
-            .folios
-            .borrow()
-            .verdict(first, nr, unshare, mapping.huge)
-    }
-
-    fn keep(&mut self, first: Pfn, nr: usize) {
-        assert_eq!(
-            self.singles, 0,
-            "single pages in front that are not told of"
-        );
-        self.receive(first, nr);
-    }
-
-    fn keep_single(&mut self, page: Pfn, nr: usize, writable: bool) -> bool {
-        assert_eq!(nr, self.singles, "the number of a single page");
-        self.watched.before(Event::AskSingle);
-        let unshare = self.request.unshares(writable);
-        let simply = self
-            .watched
-            .world
-            .folios
-            .borrow()
-            .simply_allowed(page, unshare);
-
-        if simply {
-            self.receive(page, 1);
-            self.singles += 1;
-        }
-        simply
-    }
-
-    fn kept_singles(&mut self, nr: usize) {
-        assert_eq!(nr, self.singles, "single pages that were kept");
-        self.singles = 0;
-    }
-
-    fn has_room(&self) -> bool {
-        let in_section = self.watched.world.memory.borrow().in_section();
-        assert!(in_section, "room is asked for in sections only");
-        self.room > 0
-    }
-
-    fn enter(&mut self, entries: usize) -> bool {
-        assert!(entries > 0, "a table of which nothing is asked for");
-        true
-    }
-
-    fn section_ended(&mut self) {
-        self.room = self.request.room;
     }
 }
