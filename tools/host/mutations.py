@@ -31,7 +31,7 @@ MUTATIONS = [
              "Mapping::pages(F::writable(raw)), unchanged, tally,",
              "Mapping::pages(F::writable(raw)), || true, tally,"),
     Mutation("one page: what is refused is not given back", ONE,
-             "    pages.put(run, 0, 1);\n", ""),
+             "tally.wasted = pages.put(run, 0, 1);", ""),
     Mutation("one page: what is refused is not counted as wasted", ONE,
              "tally.wasted = pages.put(run, 0, 1);", "pages.put(run, 0, 1);"),
     Mutation("one page: no question about permission", ONE,
