@@ -42,6 +42,8 @@ struct pinner {
 	int id;
 	uint32_t flags;
 	struct random_state random;
+	/* Made beforehand: malloc() of a thread would land in a hole of mremap(). */
+	struct gup gup;
 	long pins, fast, given_back, wrong;
 };
 
@@ -49,8 +51,9 @@ struct pinner {
  * Pin, write through memory, look for it through the pin.  If fork() shared
  * the page although it was pinned, the write went to a copy.
  */
-static void pin_and_write(struct pinner *p, struct gup *gup, uint64_t n)
+static void pin_and_write(struct pinner *p, uint64_t n)
 {
+	struct gup *gup = &p->gup;
 	char *pages = p->rounds->pages + p->id * PAGES * page_size();
 	size_t before = p->rounds->before ?
 			random_below(&p->random, p->rounds->before) : 0;
@@ -79,21 +82,17 @@ static void pin_and_write(struct pinner *p, struct gup *gup, uint64_t n)
 static void *pinner_loop(void *arg)
 {
 	struct pinner *p = arg;
-	struct gup gup;
 	uint64_t n = 1;
 
-	/* Not reported: the walk shall be most of what happens here. */
-	gup_init(&gup, 0);
 	for (;;) {
 		pthread_barrier_wait(&p->rounds->barrier);
 		if (p->rounds->end)
 			break;
 		do {
-			pin_and_write(p, &gup, n++);
+			pin_and_write(p, n++);
 		} while (!p->rounds->forked);
 		pthread_barrier_wait(&p->rounds->barrier);
 	}
-	gup_free(&gup);
 	return NULL;
 }
 
@@ -153,6 +152,8 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	pthread_barrier_init(&rounds.barrier, NULL, variant->pinners + 1);
 	for (int i = 0; i < variant->pinners; i++) {
 		random_seed(&pinners[i].random, i + 1);
+		/* Not reported: the walk shall be most of what happens here. */
+		gup_init(&pinners[i].gup, 0);
 		pinners[i].rounds = &rounds;
 		pinners[i].id = i;
 		pinners[i].flags = i == 1 ? 0 : FAST_GUP_WRITE;
@@ -190,6 +191,7 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	close(fd);
 	for (int i = 0; i < variant->pinners; i++) {
 		pthread_join(pinners[i].thread, NULL);
+		gup_free(&pinners[i].gup);
 		pins += pinners[i].pins;
 		fast += pinners[i].fast;
 		given_back += pinners[i].given_back;
