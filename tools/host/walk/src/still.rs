@@ -105,6 +105,7 @@ fn compare(world: &World, request: &Request) -> (Expected, Outcome) {
     let mut events = Vec::new();
     let outcome = world.walk(request, &mut events);
     children_are_read_behind_their_parents(&events);
+    parents_are_read_behind_new_entries(&events);
     events.retain(|event| !matches!(event, Event::ReadLow | Event::ReadBarrier));
     let tally = &outcome.tally;
 
@@ -241,6 +242,52 @@ fn children_are_read_behind_their_parents(events: &[Event]) {
                 unordered = None;
             }
             Event::Keep { .. } | Event::Put | Event::SectionEnds => looking_again = false,
+            _ => {}
+        }
+    }
+}
+
+/// An entry that is read for the first time at a later look says what was mapped only if the way to
+/// it is still the same, and that is to be read behind it.
+fn parents_are_read_behind_new_entries(events: &[Event]) {
+    #[derive(PartialEq)]
+    enum Parents {
+        AreRead,
+        NeedBarrier,
+        AreDue,
+    }
+    let mut seen = HashSet::new();
+    let mut parents = Parents::AreRead;
+    let mut looking_again = false;
+
+    for event in events {
+        match *event {
+            Event::Read { level, at, index } => {
+                let new = level == Level::PTE && seen.insert((at, index));
+                if new && looking_again {
+                    parents = Parents::NeedBarrier;
+                } else if level != Level::PTE {
+                    assert!(
+                        parents != Parents::NeedBarrier,
+                        "no barrier behind an entry, in front of {level:?}"
+                    );
+                    parents = Parents::AreRead;
+                }
+            }
+            Event::ReadBarrier if parents == Parents::NeedBarrier => parents = Parents::AreDue,
+            Event::Barrier | Event::Verdict { .. } => looking_again = true,
+            Event::Keep { .. } | Event::Put => {
+                let kept = matches!(event, Event::Keep { .. });
+                assert!(
+                    !kept || parents == Parents::AreRead,
+                    "kept by an entry whose table may have left the tree"
+                );
+                looking_again = false;
+            }
+            Event::SectionEnds => {
+                seen.clear();
+                (parents, looking_again) = (Parents::AreRead, false);
+            }
             _ => {}
         }
     }
