@@ -155,7 +155,7 @@ impl Kernel {
     }
 
     fn step(&mut self, world: &World, step: Step) {
-        self.finish_write(world);
+        self.settle(world);
         match step {
             Step::Clear(page) => self.clear(world, page),
             Step::Release => {
@@ -258,6 +258,14 @@ impl Kernel {
         }
     }
 
+    /// The second half of an entry is written, which is a change by itself.
+    fn settle(&mut self, world: &World) {
+        if self.second_half.get().is_some() {
+            self.finish_write(world);
+            self.oracle.world_changed(world);
+        }
+    }
+
     fn finish_write(&self, world: &World) {
         if let Some(((at, index), raw)) = self.second_half.take() {
             world.memory.borrow_mut().write(at, index, raw);
@@ -277,10 +285,7 @@ impl Watcher for Kernel {
         if event == Event::ReadBarrier {
             return;
         }
-        if self.second_half.get().is_some() {
-            self.finish_write(world);
-            self.oracle.world_changed(world);
-        }
+        self.settle(world);
         while let Some(&(due, step)) = self.due.get(self.next) {
             if due > self.events {
                 break;
