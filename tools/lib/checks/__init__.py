@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The checks behind `make check`: each takes a Context and returns the lines that are wrong."""
 
-from . import docs, kernel, litmus, rust, scripts
+from . import docs, kernel, litmus, rust, scripts, walkers
 from .context import Context, Skipped
 
 ALL = (
@@ -14,6 +14,7 @@ ALL = (
     ("kernel-doc", docs.kernel_doc),
     ("rst", docs.rst),
     ("litmus", litmus.litmus),
+    ("walkers", walkers.walkers),
     ("shell", scripts.shell),
     ("python", scripts.python),
 )
