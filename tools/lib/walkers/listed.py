@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The walkers that the documentation answers for: tables of files, functions and answers.
 
-They are the list-tables whose name begins with `lockless-walkers`. The first word of an answer is
-`publishes`, and then the first name behind it is the function that does so, or `broadcast`, or `none`.
+They are the list-tables with the columns File, Function and Answer, and perhaps one that says why. The
+first word of an answer is `publishes`, and the first function named behind it does so (if none is named, it is
+the walker itself), or `broadcast`, or `none`.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from ..paths import REPO
 
 DOCUMENT = REPO / "Documentation/locking-and-ordering.rst"
-NAME = "lockless-walkers"
+COLUMNS = ["File", "Function", "Answer"]
 ANSWERS = ("publishes", "broadcast", "none")
 LITERAL = re.compile(r"``([^`]+)``")
 
@@ -35,7 +36,9 @@ class Listed(NamedTuple):
         names = LITERAL.findall(self.answer)
         functions = [name[:-2] for name in names if name.endswith("()")]
         files = [name for name in names if "/" in name]
-        return (files[0] if files else self.path), (functions[0] if functions else None)
+        if not functions:
+            return self.path, self.name
+        return (files[0] if files else self.path), functions[0]
 
 
 def read(path=DOCUMENT):
@@ -44,34 +47,30 @@ def read(path=DOCUMENT):
     for line, cells in _rows(path.read_text(encoding="utf-8").split("\n")):
         paths, names = LITERAL.findall(cells[0]), LITERAL.findall(cells[1])
         for name in names:
-            listed.append(Listed(paths[0] if paths else cells[0], name.replace("()", ""), cells[2], line))
+            listed.append(Listed(paths[0] if paths else cells[0], name.replace("()", ""), " ".join(cells[2:]), line))
     return listed
 
 
 def _rows(lines):
-    """The rows of the tables, each with the number of its first line; the row of headings is not one."""
-    inside = named = False
-    row = None
-    for number, line in enumerate(lines, 1):
+    """The rows of the tables, each with the number of its first line."""
+    for begin, line in enumerate(lines):
         if line.startswith(".. list-table::"):
-            inside, named = True, False
-        elif inside and line and not line.startswith(" "):
-            inside = False
-        elif inside and re.match(rf"\s+:name: {NAME}", line):
-            named = True
-        if not (inside and named):
-            yield from _finished(row)
-            row = None
-        elif re.match(r"\s+\* - ", line):
-            yield from _finished(row)
-            row = (number, [line.split("- ", 1)[1]])
-        elif row and re.match(r"\s+- ", line):
-            row[1].append(line.split("- ", 1)[1])
-        elif row and line.strip():
-            row[1][-1] += " " + line.strip()
-    yield from _finished(row)
+            end = begin + 1
+            while end < len(lines) and (not lines[end] or lines[end].startswith(" ")):
+                end += 1
+            rows = list(_table(lines[begin:end], begin + 1))
+            if rows and rows[0][1][:3] == COLUMNS:
+                yield from (row for row in rows[1:] if len(row[1]) >= 3)
 
 
-def _finished(row):
-    if row and len(row[1]) == 3 and LITERAL.search(row[1][0]):
-        yield row
+def _table(lines, first):
+    """Line numbers and cells of one table."""
+    rows = []
+    for number, line in enumerate(lines, first):
+        if re.match(r"\s+\* - ", line):
+            rows.append((number, [line.split("- ", 1)[1]]))
+        elif rows and re.match(r"\s+- ", line):
+            rows[-1][1].append(line.split("- ", 1)[1])
+        elif rows and line.strip():
+            rows[-1][1][-1] += " " + line.strip()
+    return rows

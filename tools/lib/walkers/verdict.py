@@ -5,16 +5,15 @@ from pathlib import Path
 
 from .found import PUBLISHES
 from .functions import functions
-from .listed import ANSWERS, DOCUMENT, NAME
+from .listed import ANSWERS, COLUMNS, DOCUMENT
 
-HINT = ("add it to the table lockless-walkers of Documentation/{document}, with who publishes it, or why it "
-        "needs the broadcast or neither")
+HINT = "add it to Documentation/{document}, with who publishes it, or why it needs the broadcast or neither"
 
 
 def problems(tree, walkers, listed, document=DOCUMENT.name):
     """A line for each walker without an answer, and for each answer that is not true of the tree."""
     if not listed:
-        return [f"{document}: there is no table named {NAME}"]
+        return [f"{document}: there is no list-table of {', '.join(COLUMNS)}"]
     known = {(entry.path, entry.name): entry for entry in listed}
     found = {(walker.path, walker.name) for walker in walkers}
     wrong = [f"{walker.path}:{walker.line}: {walker.name}() {walker.why}: {HINT.format(document=document)}"
