@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "race.h"
 
-#define PINNERS		2
+#define PINNERS		8		/* at most */
 #define CHURN_PAGES	128
 #define HARD_LIMIT	60		/* seconds */
 /* With fewer of these, the two sides hardly met. */
@@ -115,6 +115,10 @@ static void pin_once(struct pinner *p, uint64_t n)
 		FAST_GUP_ENTRY_GET_ONLY, FAST_GUP_ENTRY_KERNEL_PIN,
 		FAST_GUP_ENTRY_KERNEL_GET, FAST_GUP_ENTRY_KERNEL_GET_ONLY,
 	};
+	static const uint32_t c_entries[] = {
+		FAST_GUP_ENTRY_C_PIN, FAST_GUP_ENTRY_C_GET,
+		FAST_GUP_ENTRY_C_GET_ONLY, FAST_GUP_ENTRY_C_PIN,
+	};
 	struct race *race = p->race;
 	uint32_t entry = entries[random_below(&p->random, ARRAY_SIZE(entries))];
 	uint32_t flags = FAST_GUP_HOLD;
@@ -125,6 +129,8 @@ static void pin_once(struct pinner *p, uint64_t n)
 
 	if (nr > race->pages - first)
 		nr = race->pages - first;
+	if (race->opponent.c_walk && random_below(&p->random, 2))
+		entry = c_entries[random_below(&p->random, ARRAY_SIZE(c_entries))];
 	if (random_below(&p->random, 2))
 		flags |= FAST_GUP_WRITE;
 	p->calls++;
@@ -239,6 +245,8 @@ const char *race_run(struct race *race)
 {
 	const double start = seconds(), limit = env_long("FAST_GUP_SECONDS", 5);
 	const long iterations = env_long("FAST_GUP_ITERATIONS", 40000);
+	const long wanted = env_long("FAST_GUP_PINNERS", 2);
+	const int nr = wanted < 1 ? 1 : wanted > PINNERS ? PINNERS : wanted;
 	struct pinner pinners[PINNERS];
 	pthread_t churner, opponent;
 	bool running = true;
@@ -252,7 +260,7 @@ const char *race_run(struct race *race)
 	}
 	random_seed(&race->random, env_long("FAST_GUP_SEED", 1));
 	pthread_create(&churner, NULL, churn_loop, race);
-	for (int i = 0; i < PINNERS; i++) {
+	for (int i = 0; i < nr; i++) {
 		struct pinner *p = &pinners[i];
 
 		memset(p, 0, sizeof(*p));
@@ -274,7 +282,7 @@ const char *race_run(struct race *race)
 
 		usleep(20 * 1000);
 		running = false;
-		for (int i = 0; i < PINNERS; i++) {
+		for (int i = 0; i < nr; i++) {
 			running |= !pinners[i].done;
 			calls += pinners[i].calls;
 		}
@@ -285,7 +293,7 @@ const char *race_run(struct race *race)
 			break;
 	}
 	race->stop = true;
-	for (int i = 0; i < PINNERS; i++) {
+	for (int i = 0; i < nr; i++) {
 		struct pinner *p = &pinners[i];
 
 		pthread_join(p->thread, NULL);

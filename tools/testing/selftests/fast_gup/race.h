@@ -26,6 +26,7 @@ struct opponent {
 	unsigned long least;	/* fewer turns than this prove nothing */
 	bool fresh;		/* makes new pages: zeroes are right */
 	bool coherent;		/* a pin must follow the memory's writes */
+	bool c_walk;		/* the kernel's own walk is attacked as well */
 };
 
 struct race {
@@ -54,7 +55,7 @@ void race_init(struct race *race, int dev, struct memory *memory, size_t pages,
 	       const struct opponent *opponent);
 
 /*
- * Run it for FAST_GUP_SECONDS or FAST_GUP_ITERATIONS calls of each thread,
+ * Run FAST_GUP_PINNERS threads for FAST_GUP_SECONDS or FAST_GUP_ITERATIONS calls of each thread,
  * whichever ends first; longer, but not for ever, when one side had too few
  * turns to prove anything.
  *

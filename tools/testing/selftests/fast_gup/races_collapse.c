@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The walks against collapse, as MADV_COLLAPSE and khugepaged do it, and
+ * against tables of hugetlb that two processes share; see race.h and races.c.
+ *
+ * In each of them a table of pages leaves the tree without being freed by RCU:
+ * it is deposited, used as it was in another place, or left to the other
+ * process.  So whoever takes it out waits for the walks that may be in it, and
+ * for those alone where CONFIG_LOCKLESS_PGTABLE_WALK has them say so.  The
+ * kernel's own walk is attacked as well, for it publishes itself, too.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include "khugepaged.h"
+#include "race.h"
+#include "session.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+#define GIGABYTE	(1UL << 30)
+#define STRANGER	0x57a90e01	/* whose pages are not in this process */
+
+FIXTURE(races_collapse) {
+	struct session session;
+	struct memory memory;
+	struct race race;
+	size_t daemon;		/* khugepaged makes folios of this size; 0: none */
+	pid_t child;
+	int other;		/* file of the child alone */
+};
+
+FIXTURE_VARIANT(races_collapse) {
+	/* Makes the memory.  false: see memory->why. */
+	bool (*setup)(FIXTURE_DATA(races_collapse) *self);
+	struct opponent opponent;
+};
+
+static char *at(struct race *race, size_t page)
+{
+	return race->base[0] + page * page_size();
+}
+
+static size_t length(const struct race *race)
+{
+	return race->pages * page_size();
+}
+
+/* Small pages, tagged, in memory that may have huge ones. */
+static bool refill(struct race *race)
+{
+	if (madvise(race->base[0], length(race), MADV_DONTNEED) ||
+	    madvise(race->base[0], length(race), MADV_NOHUGEPAGE))
+		return false;
+	for (size_t i = 0; i < race->pages; i++)
+		tag_page(at(race, i), RACE_OWNER, i, 0);
+	return !madvise(race->base[0], length(race), MADV_HUGEPAGE);
+}
+
+/* The table is deposited, and the deposit freed when the huge page goes. */
+static bool turn_collapse(struct race *race, unsigned long n)
+{
+	if (!refill(race))
+		return false;
+	/* EAGAIN and EBUSY: pages are pinned just now, as is right. */
+	madvise(race->base[0], length(race), MADV_COLLAPSE);
+	return true;
+}
+
+/*
+ * khugepaged comes on its own, and with smaller folios puts the same table
+ * back.  The turn is over when it has begun with one of them.
+ */
+static bool turn_khugepaged(struct race *race, unsigned long n)
+{
+	FIXTURE_DATA(races_collapse) *self = race->priv;
+	long before;
+
+	if (!refill(race))
+		return false;
+	before = khugepaged_collapses(self->daemon);
+	while (!race->stop && khugepaged_collapses(self->daemon) == before)
+		usleep(1000);
+	return true;
+}
+
+/* A huge page is split into a table that was deposited, and made again. */
+static bool turn_split(struct race *race, unsigned long n)
+{
+	char *page = at(race, random_below(&race->random, race->pages));
+
+	if (mprotect(page, page_size(), PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	    mprotect(race->base[0], length(race), PROT_READ | PROT_WRITE))
+		return false;
+	madvise(race->base[0], length(race), MADV_COLLAPSE);
+	return true;
+}
+
+/* Of a file: the table of pages goes, and nothing comes in its place. */
+static bool turn_file(struct race *race, unsigned long n)
+{
+	struct memory *m = race->memory;
+	size_t first, nr;
+
+	race_part(race, &first, &nr);
+	if (madvise(at(race, first), nr * page_size(), MADV_REMOVE) ||
+	    madvise(m->addr, length(race), MADV_NOHUGEPAGE))
+		return false;
+	for (size_t i = first; i < first + nr; i++)
+		tag_page(at(race, i), RACE_OWNER, i, 0);
+	if (madvise(m->addr, length(race), MADV_HUGEPAGE))
+		return false;
+	madvise(m->addr, length(race), MADV_COLLAPSE);
+	return true;
+}
+
+/*
+ * The last but one user of a shared table leaves it: what is in the table from
+ * now on is that of the child, who puts pages of another file there.
+ */
+static bool turn_unshare(struct race *race, unsigned long n)
+{
+	size_t huge = hugetlb_size();
+
+	if (mprotect(race->base[0], huge, PROT_READ) ||
+	    mprotect(race->base[0], huge, PROT_READ | PROT_WRITE))
+		return false;
+	if (munmap(race->base[0], GIGABYTE))
+		return false;
+	if (mmap(race->base[0], GIGABYTE, PROT_READ | PROT_WRITE, MAP_SHARED |
+		 MAP_NORESERVE | MAP_FIXED_NOREPLACE, race->memory->fd,
+		 0) != race->base[0])
+		return false;
+	for (size_t off = 0; off < length(race); off += huge)
+		(void)*(volatile char *)(race->base[0] + off);
+	return true;
+}
+
+/* The other process: shares the table, and then has it for something else. */
+static void share_and_reuse(FIXTURE_DATA(races_collapse) *self)
+{
+	char *p = self->race.base[0];
+	size_t huge = hugetlb_size(), off;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		if (munmap(p, GIGABYTE) ||
+		    mmap(p, GIGABYTE, PROT_READ | PROT_WRITE, MAP_SHARED |
+			 MAP_NORESERVE | MAP_FIXED_NOREPLACE, self->memory.fd,
+			 0) != p)
+			_exit(1);
+		for (off = 0; off < 2 * huge; off += huge)
+			(void)*(volatile char *)(p + off);
+		usleep(1000);
+		if (mmap(p, 2 * huge, PROT_READ | PROT_WRITE, MAP_SHARED |
+			 MAP_NORESERVE | MAP_FIXED, self->other, 0) != p)
+			_exit(1);
+		for (off = 0; off < 2 * huge; off += huge)
+			(void)*(volatile char *)(p + off);
+		usleep(1000);
+	}
+}
+
+static bool setup_anon(FIXTURE_DATA(races_collapse) *self)
+{
+	size_t len = 4 * pmd_size();
+
+	/* With pages of 64K and a hash table, a huge page has 16M. */
+	if (len > 32UL << 20)
+		len = 2 * pmd_size();
+	return memory_make(MEM_THP, &self->memory, len);
+}
+
+static bool setup_daemon(FIXTURE_DATA(races_collapse) *self, size_t size)
+{
+	if (!setup_anon(self))
+		return false;
+	if (!khugepaged_start(size)) {
+		khugepaged_stop(size);
+		return memory_cannot(&self->memory, "khugepaged makes no folios of %zu KB",
+				     size >> 10);
+	}
+	self->daemon = size;
+	return true;
+}
+
+static bool setup_khugepaged(FIXTURE_DATA(races_collapse) *self)
+{
+	return setup_daemon(self, pmd_size());
+}
+
+static bool setup_mthp(FIXTURE_DATA(races_collapse) *self)
+{
+	if (pmd_size() <= 16 * page_size())
+		return memory_cannot(&self->memory, "no folios of 16 pages");
+	return setup_daemon(self, 16 * page_size());
+}
+
+static bool setup_file(FIXTURE_DATA(races_collapse) *self)
+{
+	return memory_make(MEM_SHMEM_THP, &self->memory, 2 * pmd_size());
+}
+
+static int hugetlb_file(uint64_t owner)
+{
+	int fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
+	size_t len = 2 * hugetlb_size();
+	char *p;
+
+	if (fd < 0 || ftruncate(fd, GIGABYTE))
+		return -1;
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -1;
+	tag_range(p, len, owner, 0);
+	munmap(p, len);
+	return fd;
+}
+
+static bool setup_hugetlb(FIXTURE_DATA(races_collapse) *self)
+{
+	struct memory *m = &self->memory;
+	char *addr;
+
+	m->fd = -1;
+	if (sizeof(void *) < 8)
+		return memory_cannot(m, "32 bits share no tables of huge pages");
+	if (!hugetlb_size() || !hugetlb_want(hugetlb_size(), 6))
+		return memory_cannot(m, "no huge pages to share");
+	m->fd = hugetlb_file(RACE_OWNER);
+	self->other = hugetlb_file(STRANGER);
+	if (m->fd < 0 || self->other < 0)
+		return memory_cannot(m, "no hugetlb files");
+	/* Where huge pages can be, see races_file.c. */
+	m->area_len = 2 * GIGABYTE;
+	m->area = mmap(NULL, m->area_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		       MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+	if (m->area == MAP_FAILED) {
+		m->area = NULL;
+		return memory_cannot(m, "no room for two gigabytes");
+	}
+	addr = (char *)(((uintptr_t)m->area + GIGABYTE - 1) & ~(GIGABYTE - 1));
+	m->addr = mmap(addr, GIGABYTE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_NORESERVE | MAP_FIXED, m->fd, 0);
+	if (m->addr == MAP_FAILED)
+		return memory_cannot(m, "no room for a gigabyte");
+	m->len = 2 * hugetlb_size();
+	tag_range(m->addr, m->len, RACE_OWNER, 0);
+	self->race.base[0] = m->addr;
+	self->child = fork();
+	if (!self->child)
+		share_and_reuse(self);
+	return self->child > 0 || memory_cannot(m, "no second process");
+}
+
+FIXTURE_VARIANT_ADD(races_collapse, madvise) {
+	setup_anon,
+	{ .turn = turn_collapse, .least = 10, .fresh = true, .c_walk = true } };
+FIXTURE_VARIANT_ADD(races_collapse, khugepaged) {
+	setup_khugepaged,
+	{ .turn = turn_khugepaged, .least = 4, .fresh = true, .c_walk = true } };
+FIXTURE_VARIANT_ADD(races_collapse, khugepaged_mthp) {
+	setup_mthp,
+	{ .turn = turn_khugepaged, .least = 4, .fresh = true, .c_walk = true } };
+FIXTURE_VARIANT_ADD(races_collapse, split) {
+	setup_anon,
+	{ .turn = turn_split, .least = 10, .coherent = true, .c_walk = true } };
+FIXTURE_VARIANT_ADD(races_collapse, file) {
+	setup_file,
+	{ .turn = turn_file, .least = 10, .fresh = true, .c_walk = true } };
+FIXTURE_VARIANT_ADD(races_collapse, hugetlb_two) {
+	setup_hugetlb,
+	{ .turn = turn_unshare, .least = 10, .c_walk = true } };
+
+FIXTURE_SETUP(races_collapse)
+{
+	struct memory *m = &self->memory;
+
+	self->memory.fd = self->other = -1;
+	if (!session_open(_metadata, &self->session))
+		return;
+	if (!variant->setup(self))
+		SKIP(return, "%s", m->why);
+	race_init(&self->race, self->session.dev, m, m->len / page_size(),
+		  &variant->opponent);
+	self->race.priv = self;
+	tag_range(m->addr, m->len, RACE_OWNER, 0);
+}
+
+FIXTURE_TEARDOWN(races_collapse)
+{
+	if (self->daemon)
+		khugepaged_stop(self->daemon);
+	if (self->child > 0) {
+		kill(self->child, SIGKILL);
+		waitpid(self->child, NULL, 0);
+	}
+	if (self->other >= 0)
+		close(self->other);
+	memory_free(&self->memory);
+	session_close(_metadata, &self->session);
+}
+
+TEST_F_TIMEOUT(races_collapse, content, TEST_SECONDS)
+{
+	EXPECT_RACE(&self->race);
+	if (self->child > 0)
+		EXPECT_EQ(0, waitpid(self->child, NULL, WNOHANG))
+			TH_LOG("the other process could not go on");
+}
+
+TEST_HARNESS_MAIN
