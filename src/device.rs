@@ -31,6 +31,7 @@ const IOC_RANGES: u32 = _IOWR::<abi::Ranges>(MAGIC, 0x84);
 const IOC_SPLIT: u32 = _IOWR::<abi::Split>(MAGIC, 0x85);
 const IOC_PACK: u32 = _IOWR::<abi::Pack>(MAGIC, 0x86);
 const IOC_BENCH: u32 = _IOWR::<abi::Bench>(MAGIC, 0x8f);
+const IOC_STAY: u32 = _IOWR::<abi::Stay>(MAGIC, 0x90);
 
 /// Registers the device.
 pub(crate) fn register() -> impl PinInit<MiscDeviceRegistration<TestDevice>, Error> {
@@ -94,6 +95,7 @@ impl MiscDevice for TestDevice {
             IOC_SPLIT => abi::exchange(arg, |split| ranges::split(me.held(), split))?,
             IOC_PACK => abi::exchange(arg, |pack| ranges::pack(me.held(), pack))?,
             IOC_BENCH => abi::exchange(arg, call::bench)?,
+            IOC_STAY => abi::exchange(arg, call::stay)?,
             _ => return Err(ENOTTY),
         }
         Ok(0)

@@ -32,6 +32,8 @@ static_assert(sizeof(struct fast_gup_split) == 48);
 static_assert(sizeof(struct fast_gup_pack) == 48);
 static_assert(sizeof(struct fast_gup_bench) == 88);
 static_assert(offsetof(struct fast_gup_bench, late_ns) == 80);
+static_assert(sizeof(struct fast_gup_stay) == 40);
+static_assert(offsetof(struct fast_gup_stay, told) == 32);
 static_assert(FAST_GUP_REFUSED_MAX + 1 == FAST_GUP_REFUSALS);
 
 /*

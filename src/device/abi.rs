@@ -22,6 +22,8 @@ const _: () = {
     assert!(size_of::<Info>() == 40);
     assert!(size_of::<Bench>() == 88);
     assert!(offset_of!(Bench, late_ns) == 80);
+    assert!(size_of::<Stay>() == 40);
+    assert!(offset_of!(Stay, told) == 32);
 };
 
 /// Entry points, see `enum fast_gup_entry`.
@@ -288,6 +290,31 @@ checked!(Bench, |me| me.caller <= Bench::LAST_CALLER
     && me.late <= 1
     && me.reserved == 0
     && (1..=me.nr_pages).contains(&me.per_call));
+
+/// `struct fast_gup_stay`. Shared with stay.c.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Stay {
+    size: u32,
+    version: u32,
+    walk: u32,
+    reserved: u32,
+    word: u64,
+    most_ns: u64,
+
+    told: u32,
+    cpu: u32,
+}
+
+impl Stay {
+    const LAST_WALK: u32 = 2;
+    const MOST_NS: u64 = 2_000_000_000;
+}
+
+checked!(Stay, |me| me.walk <= Stay::LAST_WALK
+    && me.reserved == 0
+    && me.word % 4 == 0
+    && me.most_ns <= Stay::MOST_NS);
 
 /// Reads and checks a structure.
 pub(super) fn read<T: Checked>(slice: UserSlice) -> Result<T> {

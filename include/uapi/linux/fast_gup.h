@@ -242,6 +242,37 @@ struct fast_gup_bench {
 	__u64 late_ns;		/* longest delay of a timer's interrupt */
 };
 
+/* Where FAST_GUP_IOC_STAY stays. */
+enum fast_gup_stay_walk {
+	FAST_GUP_STAY_OWN = 0,		/* in a walk of the caller's memory */
+	FAST_GUP_STAY_INNER = 1,	/* in one of another mm, inside of it */
+	FAST_GUP_STAY_OUTER = 2,	/* in it again, the inner one is over */
+
+	FAST_GUP_STAY_MAX = 2,
+};
+
+/* What FAST_GUP_IOC_STAY writes to .word once it is there. */
+#define FAST_GUP_STAY_THERE	1
+
+/*
+ * Stays in a walk that looks at nothing, interrupts off, until another number is
+ * written to .word, or for .most_ns.
+ */
+struct fast_gup_stay {
+	__u32 size;
+	__u32 version;
+	__u32 walk;		/* enum fast_gup_stay_walk */
+	__u32 reserved;		/* 0 */
+	__u64 word;		/* address of a __u32, present and writable */
+	__u64 most_ns;		/* not more than FAST_GUP_STAY_MOST_NS */
+
+	/* Filled in by the kernel. */
+	__u32 told;		/* 0: the time was over */
+	__u32 cpu;		/* where it was */
+};
+
+#define FAST_GUP_STAY_MOST_NS	2000000000ULL
+
 /*
  * All calls: EINVAL for a malformed structure, EFAULT for a bad pointer, ENOTTY
  * for a call that is not known.
@@ -294,5 +325,7 @@ struct fast_gup_bench {
  * been released, and nothing is known of its time.
  */
 #define FAST_GUP_IOC_BENCH	_IOWR(FAST_GUP_IOC_MAGIC, 0x8f, struct fast_gup_bench)
+/* EFAULT if there is no memory at .word. */
+#define FAST_GUP_IOC_STAY	_IOWR(FAST_GUP_IOC_MAGIC, 0x90, struct fast_gup_stay)
 
 #endif /* _UAPI_LINUX_FAST_GUP_H */

@@ -167,12 +167,13 @@ static void share_and_reuse(FIXTURE_DATA(races_collapse) *self)
 
 static bool setup_anon(FIXTURE_DATA(races_collapse) *self)
 {
-	size_t len = 4 * pmd_size();
+	/*
+	 * What is pinned is not collapsed: there must be tables that nobody has
+	 * pages of.  With a hash table, a huge page has 16M.
+	 */
+	size_t nr = pmd_size() > 2UL << 20 ? 4 : 16;
 
-	/* With pages of 64K and a hash table, a huge page has 16M. */
-	if (len > 32UL << 20)
-		len = 2 * pmd_size();
-	return memory_make(MEM_THP, &self->memory, len);
+	return memory_make(MEM_THP, &self->memory, nr * pmd_size());
 }
 
 static bool setup_daemon(FIXTURE_DATA(races_collapse) *self, size_t size)
@@ -288,6 +289,7 @@ FIXTURE_SETUP(races_collapse)
 	race_init(&self->race, self->session.dev, m, m->len / page_size(),
 		  &variant->opponent);
 	self->race.priv = self;
+	self->race.most = 64;
 	tag_range(m->addr, m->len, RACE_OWNER, 0);
 }
 

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CONFIG_LOCKLESS_PGTABLE_WALK: whoever takes a table out of the tree waits for
+ * walks that may be in it, and interrupts nobody else.
+ *
+ * A walk that a race happens to meet is over in a moment.  Here, a thread stays
+ * in one until it is told to leave (FAST_GUP_IOC_STAY).  What must wait for it
+ * may not return before, however fast or slow the guest is; and what must not
+ * be told of it is seen in the counters.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <linux/memfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include "memory.h"
+#include "session.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+#define GIGABYTE	(1UL << 30)
+#define SWITCH		"/sys/kernel/debug/lockless_pgtable_walk"
+#define COUNTERS	"/sys/kernel/debug/fast_gup/walk_sync"
+/* A walk stays at most so long: enough for whoever does not wait to return. */
+#define STAY_NS		1000000000ULL
+#define LEAVE_US	100000
+#define LEAVE		2
+#define HUGE_PAGES	4
+
+struct counters {
+	long calls, broadcast, targeted, skipped, interrupted;
+};
+
+/* Shared with the other process, if there is one. */
+struct meeting {
+	uint32_t word;
+	volatile bool go, over, failed;
+	struct fast_gup_stay stay;
+};
+
+FIXTURE(walk_flag) {
+	struct session session;
+	struct meeting *meeting;
+	struct memory memory;
+	pid_t child;
+};
+
+FIXTURE_VARIANT(walk_flag) {
+	uint32_t walk;
+};
+
+FIXTURE_VARIANT_ADD(walk_flag, own) { FAST_GUP_STAY_OWN };
+FIXTURE_VARIANT_ADD(walk_flag, inner) { FAST_GUP_STAY_INNER };
+FIXTURE_VARIANT_ADD(walk_flag, outer) { FAST_GUP_STAY_OUTER };
+
+static bool counters_read(struct counters *c)
+{
+	char name[32];
+	long value;
+	int found = 0;
+	FILE *f = fopen(COUNTERS, "re");
+
+	if (!f)
+		return false;
+	while (fscanf(f, "%31s %ld", name, &value) == 2) {
+		long *to = !strcmp(name, "calls") ? &c->calls :
+			   !strcmp(name, "broadcast") ? &c->broadcast :
+			   !strcmp(name, "targeted") ? &c->targeted :
+			   !strcmp(name, "skipped") ? &c->skipped :
+			   !strcmp(name, "interrupted") ? &c->interrupted : NULL;
+
+		if (to) {
+			*to = value;
+			found++;
+		}
+	}
+	fclose(f);
+	return found == 5;
+}
+
+/* What was counted since. */
+static struct counters counted(const struct counters *since)
+{
+	struct counters now = { 0 };
+
+	counters_read(&now);
+	now.calls -= since->calls;
+	now.broadcast -= since->broadcast;
+	now.targeted -= since->targeted;
+	now.skipped -= since->skipped;
+	now.interrupted -= since->interrupted;
+	return now;
+}
+
+#define LOG_COUNTERS(c)							\
+	TH_LOG("%ld calls: %ld broadcast, %ld targeted at %ld CPUs, %ld skipped", \
+	       (c)->calls, (c)->broadcast, (c)->targeted, (c)->interrupted, \
+	       (c)->skipped)
+
+/* On the last CPU, so that it is not in the way of who looks for it. */
+static void move_to_last_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void stay(FIXTURE_DATA(walk_flag) *self, uint32_t walk)
+{
+	struct meeting *m = self->meeting;
+
+	m->stay = (struct fast_gup_stay) {
+		.size = sizeof(m->stay), .version = FAST_GUP_ABI_VERSION,
+		.walk = walk, .word = (uintptr_t)&m->word, .most_ns = STAY_NS,
+	};
+	if (ioctl(self->session.dev, FAST_GUP_IOC_STAY, &m->stay)) {
+		m->failed = true;
+		__atomic_store_n(&m->word, LEAVE, __ATOMIC_RELEASE);
+	}
+}
+
+struct stayer {
+	FIXTURE_DATA(walk_flag) *self;
+	pthread_t thread;
+	uint32_t walk;
+};
+
+static void *stay_thread(void *arg)
+{
+	struct stayer *s = arg;
+
+	move_to_last_cpu();
+	stay(s->self, s->walk);
+	return NULL;
+}
+
+static bool there(struct meeting *m)
+{
+	return __atomic_load_n(&m->word, __ATOMIC_ACQUIRE) == FAST_GUP_STAY_THERE;
+}
+
+static void wait_until_there(struct meeting *m)
+{
+	while (!__atomic_load_n(&m->word, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+/* Later: until then, whoever has to wait must not return. */
+static void *leave_thread(void *arg)
+{
+	struct meeting *m = arg;
+
+	usleep(LEAVE_US);
+	__atomic_store_n(&m->word, LEAVE, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool split(struct memory *m)
+{
+	return !madvise(m->addr, m->len, MADV_DONTNEED) &&
+	       !madvise(m->addr, m->len, MADV_NOHUGEPAGE) &&
+	       (tag_range(m->addr, m->len, 0, 0), true) &&
+	       !madvise(m->addr, m->len, MADV_HUGEPAGE);
+}
+
+static bool collapse(struct memory *m)
+{
+	return !madvise(m->addr, m->len, MADV_COLLAPSE);
+}
+
+/* Small pages in room for huge ones: the collapse is still to come. */
+static bool make_anon(FIXTURE_DATA(walk_flag) *self)
+{
+	return memory_make(MEM_THP, &self->memory, HUGE_PAGES * pmd_size()) &&
+	       (split(&self->memory) ||
+		memory_cannot(&self->memory, "madvise: %s", strerror(errno)));
+}
+
+static bool make_hugetlb(FIXTURE_DATA(walk_flag) *self)
+{
+	struct memory *m = &self->memory;
+	char *addr;
+
+	if (sizeof(void *) < 8)
+		return memory_cannot(m, "32 bits share no tables of huge pages");
+	if (hugetlb_size() != pmd_size() || !hugetlb_want(hugetlb_size(), 2))
+		return memory_cannot(m, "no huge pages to share");
+	m->fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
+	addr = memory_reserve(m, 2 * GIGABYTE, GIGABYTE);
+	if (m->fd < 0 || !addr || ftruncate(m->fd, GIGABYTE))
+		return memory_cannot(m, "no file or no room of a gigabyte");
+	m->len = 2 * hugetlb_size();
+	m->addr = mmap(addr, GIGABYTE, PROT_READ | PROT_WRITE, MAP_SHARED |
+		       MAP_NORESERVE | MAP_FIXED, m->fd, 0);
+	if (m->addr == MAP_FAILED)
+		return memory_cannot(m, "mmap: %s", strerror(errno));
+	*(volatile char *)m->addr = 1;
+	return true;
+}
+
+/* A process that stays in a walk of its own mm when it is told to. */
+static bool start_process(FIXTURE_DATA(walk_flag) *self, uint32_t walk)
+{
+	struct meeting *m = self->meeting;
+
+	self->child = fork();
+	if (self->child)
+		return self->child > 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	move_to_last_cpu();
+	if (self->memory.fd >= 0)
+		(void)*(volatile char *)self->memory.addr;
+	/* So that nothing is left on this CPU that others would drain. */
+	file_write("/proc/sys/vm/drop_caches", "1");
+	while (!m->over) {
+		if (m->go) {
+			m->go = false;
+			stay(self, walk);
+		}
+		sched_yield();
+	}
+	_exit(0);
+}
+
+static void meet(struct meeting *m)
+{
+	m->word = 0;
+	m->go = true;
+	wait_until_there(m);
+}
+
+FIXTURE_SETUP(walk_flag)
+{
+	struct counters c;
+
+	self->memory.fd = -1;
+	if (!session_open(_metadata, &self->session))
+		return;
+	self->meeting = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->meeting);
+	if (!counters_read(&c) || access(SWITCH, W_OK))
+		SKIP_UNLESS_REQUIRED(return, "no CONFIG_LOCKLESS_PGTABLE_WALK");
+	ASSERT_TRUE(file_write(SWITCH, "1"));
+}
+
+FIXTURE_TEARDOWN(walk_flag)
+{
+	struct meeting *m = self->meeting;
+
+	file_write(SWITCH, "1");
+	if (m && m != MAP_FAILED) {
+		m->over = true;
+		if (self->child > 0)
+			waitpid(self->child, NULL, 0);
+		munmap(m, page_size());
+	}
+	memory_free(&self->memory);
+	session_close(_metadata, &self->session);
+}
+
+/* Whatever else is going on: every call was one of the three. */
+#define EXPECT_SUM(c)							\
+	EXPECT_EQ((c)->calls, (c)->broadcast + (c)->targeted + (c)->skipped) \
+		LOG_COUNTERS(c)
+
+/* A collapse of memory that a thread of the same process walks. */
+TEST_F_TIMEOUT(walk_flag, collapse_waits, TEST_SECONDS)
+{
+	struct stayer s = { .self = self, .walk = variant->walk };
+	struct counters before, c;
+	pthread_t leaver;
+	bool was_there;
+
+	if (!make_anon(self))
+		SKIP(return, "%s", self->memory.why);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one CPU");
+	ASSERT_TRUE(counters_read(&before));
+	pthread_create(&s.thread, NULL, stay_thread, &s);
+	wait_until_there(self->meeting);
+	pthread_create(&leaver, NULL, leave_thread, self->meeting);
+	madvise(self->memory.addr, self->memory.len, MADV_COLLAPSE);
+	was_there = there(self->meeting);
+	pthread_join(leaver, NULL);
+	pthread_join(s.thread, NULL);
+	ASSERT_FALSE(self->meeting->failed);
+	EXPECT_FALSE(was_there)
+		TH_LOG("a table was collapsed under a walk");
+	c = counted(&before);
+	EXPECT_LT(0, c.calls);
+	EXPECT_SUM(&c);
+}
+
+/* A shared table of hugetlb, that another process walks. */
+TEST_F_TIMEOUT(walk_flag, unshare_waits, TEST_SECONDS)
+{
+	struct counters before, c;
+	pthread_t leaver;
+	bool was_there;
+
+	if (!make_hugetlb(self))
+		SKIP(return, "%s", self->memory.why);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one CPU");
+	ASSERT_TRUE(start_process(self, variant->walk));
+	/* The child's, who has touched it: ours is the same table. */
+	meet(self->meeting);
+	ASSERT_TRUE(counters_read(&before));
+	pthread_create(&leaver, NULL, leave_thread, self->meeting);
+	ASSERT_EQ(0, munmap(self->memory.addr, GIGABYTE));
+	was_there = there(self->meeting);
+	c = counted(&before);
+	pthread_join(leaver, NULL);
+	ASSERT_FALSE(self->meeting->failed);
+	EXPECT_SUM(&c);
+	if (!c.calls)
+		SKIP(return, "tables of hugetlb are not shared here");
+	EXPECT_FALSE(was_there)
+		TH_LOG("a table was left to another process under a walk");
+	EXPECT_LT(0, c.targeted) LOG_COUNTERS(&c);
+	EXPECT_LE(c.targeted, c.interrupted) LOG_COUNTERS(&c);
+	EXPECT_EQ(0, c.broadcast) LOG_COUNTERS(&c);
+}
+
+/* A collapse while somebody walks another mm: that walk is left alone. */
+TEST_F_TIMEOUT(walk_flag, walk_of_another, TEST_SECONDS)
+{
+	struct counters before, c;
+	bool was_there = false;
+
+	/* The inner walk stands for all, for it hides the outer one's mm. */
+	if (variant->walk == FAST_GUP_STAY_INNER)
+		SKIP(return, "a walk inside of a walk may be in any mm");
+	if (!make_anon(self))
+		SKIP(return, "%s", self->memory.why);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one CPU");
+	ASSERT_TRUE(start_process(self, variant->walk));
+	for (int i = 0; i < 5 && !was_there; i++) {
+		ASSERT_TRUE(split(&self->memory));
+		meet(self->meeting);
+		ASSERT_TRUE(counters_read(&before));
+		ASSERT_TRUE(collapse(&self->memory));
+		was_there = there(self->meeting);
+		c = counted(&before);
+		__atomic_store_n(&self->meeting->word, LEAVE, __ATOMIC_RELEASE);
+		ASSERT_FALSE(self->meeting->failed);
+		EXPECT_LE(HUGE_PAGES, c.skipped) LOG_COUNTERS(&c);
+		EXPECT_EQ(0, c.broadcast) LOG_COUNTERS(&c);
+		EXPECT_SUM(&c);
+		/* PAE cannot tell whose a fault is, as there are some always. */
+		if (sizeof(void *) == 8)
+			EXPECT_EQ(0, c.targeted) LOG_COUNTERS(&c);
+	}
+	EXPECT_TRUE(was_there)
+		TH_LOG("a collapse waits for a walk of another mm");
+}
+
+/* Nobody walks: nobody is interrupted.  And as it is without the flag. */
+TEST_F_TIMEOUT(walk_flag, nobody_walks, TEST_SECONDS)
+{
+	struct counters before, c;
+
+	if (variant->walk != FAST_GUP_STAY_OWN)
+		SKIP(return, "nobody stays in a walk here");
+	if (!make_anon(self))
+		SKIP(return, "%s", self->memory.why);
+	ASSERT_TRUE(counters_read(&before));
+	ASSERT_TRUE(collapse(&self->memory));
+	c = counted(&before);
+	EXPECT_LE(HUGE_PAGES, c.skipped) LOG_COUNTERS(&c);
+	EXPECT_EQ(0, c.broadcast) LOG_COUNTERS(&c);
+	EXPECT_SUM(&c);
+	if (sizeof(void *) == 8) {
+		EXPECT_EQ(0, c.targeted) LOG_COUNTERS(&c);
+		EXPECT_EQ(0, c.interrupted) LOG_COUNTERS(&c);
+	}
+
+	ASSERT_TRUE(file_write(SWITCH, "0"));
+	ASSERT_TRUE(split(&self->memory));
+	ASSERT_TRUE(counters_read(&before));
+	ASSERT_TRUE(collapse(&self->memory));
+	c = counted(&before);
+	EXPECT_LE(HUGE_PAGES, c.broadcast) LOG_COUNTERS(&c);
+	EXPECT_EQ(c.calls, c.broadcast) LOG_COUNTERS(&c);
+	ASSERT_TRUE(file_write(SWITCH, "1"));
+}
+
+TEST_HARNESS_MAIN
