@@ -50,24 +50,36 @@ static size_t length(const struct race *race)
 	return race->pages * page_size();
 }
 
-/* Small pages, tagged, in memory that may have huge ones. */
-static bool refill(struct race *race)
+/* One of the huge pages, its first page. */
+static size_t some_huge(struct race *race)
 {
-	if (madvise(race->base[0], length(race), MADV_DONTNEED) ||
-	    madvise(race->base[0], length(race), MADV_NOHUGEPAGE))
+	size_t nr = pmd_size() / page_size();
+
+	return random_below(&race->random, race->pages / nr) * nr;
+}
+
+/* Small pages, tagged, where there may be a huge one. */
+static bool refill(struct race *race, size_t first)
+{
+	size_t nr = pmd_size() / page_size();
+
+	if (madvise(at(race, first), pmd_size(), MADV_DONTNEED) ||
+	    madvise(at(race, first), pmd_size(), MADV_NOHUGEPAGE))
 		return false;
-	for (size_t i = 0; i < race->pages; i++)
+	for (size_t i = first; i < first + nr; i++)
 		tag_page(at(race, i), RACE_OWNER, i, 0);
-	return !madvise(race->base[0], length(race), MADV_HUGEPAGE);
+	return !madvise(at(race, first), pmd_size(), MADV_HUGEPAGE);
 }
 
 /* The table is deposited, and the deposit freed when the huge page goes. */
 static bool turn_collapse(struct race *race, unsigned long n)
 {
-	if (!refill(race))
+	size_t first = some_huge(race);
+
+	if (!refill(race, first))
 		return false;
 	/* EAGAIN and EBUSY: pages are pinned just now, as is right. */
-	madvise(race->base[0], length(race), MADV_COLLAPSE);
+	madvise(at(race, first), pmd_size(), MADV_COLLAPSE);
 	return true;
 }
 
@@ -80,7 +92,7 @@ static bool turn_khugepaged(struct race *race, unsigned long n)
 	FIXTURE_DATA(races_collapse) *self = race->priv;
 	long before;
 
-	if (!refill(race))
+	if (!refill(race, some_huge(race)))
 		return false;
 	before = khugepaged_collapses(self->daemon);
 	while (!race->stop && khugepaged_collapses(self->daemon) == before)
@@ -91,30 +103,28 @@ static bool turn_khugepaged(struct race *race, unsigned long n)
 /* A huge page is split into a table that was deposited, and made again. */
 static bool turn_split(struct race *race, unsigned long n)
 {
-	char *page = at(race, random_below(&race->random, race->pages));
+	char *huge = at(race, some_huge(race));
 
-	if (mprotect(page, page_size(), PROT_READ | PROT_WRITE | PROT_EXEC) ||
-	    mprotect(race->base[0], length(race), PROT_READ | PROT_WRITE))
+	if (mprotect(huge, page_size(), PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	    mprotect(huge, pmd_size(), PROT_READ | PROT_WRITE))
 		return false;
-	madvise(race->base[0], length(race), MADV_COLLAPSE);
+	madvise(huge, pmd_size(), MADV_COLLAPSE);
 	return true;
 }
 
 /* Of a file: the table of pages goes, and nothing comes in its place. */
 static bool turn_file(struct race *race, unsigned long n)
 {
-	struct memory *m = race->memory;
-	size_t first, nr;
+	size_t first = some_huge(race), nr = pmd_size() / page_size();
 
-	race_part(race, &first, &nr);
-	if (madvise(at(race, first), nr * page_size(), MADV_REMOVE) ||
-	    madvise(m->addr, length(race), MADV_NOHUGEPAGE))
+	if (madvise(at(race, first), pmd_size(), MADV_REMOVE) ||
+	    madvise(at(race, first), pmd_size(), MADV_NOHUGEPAGE))
 		return false;
 	for (size_t i = first; i < first + nr; i++)
 		tag_page(at(race, i), RACE_OWNER, i, 0);
-	if (madvise(m->addr, length(race), MADV_HUGEPAGE))
+	if (madvise(at(race, first), pmd_size(), MADV_HUGEPAGE))
 		return false;
-	madvise(m->addr, length(race), MADV_COLLAPSE);
+	madvise(at(race, first), pmd_size(), MADV_COLLAPSE);
 	return true;
 }
 
@@ -171,7 +181,7 @@ static bool setup_anon(FIXTURE_DATA(races_collapse) *self)
 	 * What is pinned is not collapsed: there must be tables that nobody has
 	 * pages of.  With a hash table, a huge page has 16M.
 	 */
-	size_t nr = pmd_size() > 2UL << 20 ? 4 : 16;
+	size_t nr = pmd_size() > 2UL << 20 ? 4 : 8;
 
 	return memory_make(MEM_THP, &self->memory, nr * pmd_size());
 }

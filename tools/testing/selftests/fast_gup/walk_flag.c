@@ -218,11 +218,11 @@ static bool start_process(FIXTURE_DATA(walk_flag) *self, uint32_t walk)
 	move_to_last_cpu();
 	if (self->memory.fd >= 0)
 		(void)*(volatile char *)self->memory.addr;
-	/* So that nothing is left on this CPU that others would drain. */
-	file_write("/proc/sys/vm/drop_caches", "1");
 	while (!m->over) {
 		if (m->go) {
 			m->go = false;
+			/* Nothing is left on this CPU that others would drain. */
+			file_write("/proc/sys/vm/drop_caches", "5");
 			stay(self, walk);
 		}
 		sched_yield();
