@@ -3,6 +3,7 @@
 
 import subprocess
 from dataclasses import dataclass
+from typing import Optional
 
 from lib.console import Progress, fail, say
 from lib.paths import REPO
@@ -28,6 +29,8 @@ class Sample:
     # whether there was a timer that can be late.
     section: int = 0
     timer: bool = False
+    # Whether walks are published, where that is what is compared.
+    published: Optional[bool] = None
 
 
 def sample(words):
@@ -60,23 +63,27 @@ def lines(options, append, memory, programs, command, label, extra=(), total=Non
         fail(f"the guest ended with status {status} after {done} lines", "see above")
 
 
-def samples(options, guest, programs, rounds, numbers, sections, label, extra=()):
+def samples(options, guest, programs, rounds, numbers, sections, label, extra=(), flag_numbers=()):
     """All samples of a boot under -icount, and what could not be measured: {memory: why}."""
-    section, timer, skipped, found = 0, False, {}, []
+    section, timer, published, skipped, found = 0, False, None, {}, []
     # Rounds and one before them, with pins and references, for the callers and the loop alone.
     calls = (rounds + 1) * 2 * 5
     total = calls * (len(guest.kinds) * len(numbers) + 1) + len(sections) * (rounds + 1) * 2 * 2
+    total += 2 * (rounds + 1) * 2 * len(flag_numbers) * 2
     command = ["sh", "/bench/job.sh", str(rounds), ",".join("0" if n == "whole" else str(n) for n in numbers),
-               " ".join(map(str, sections)), guest.kinds[0].argument(), *(kind.argument() for kind in guest.kinds)]
+               " ".join(map(str, sections)), ",".join(map(str, flag_numbers)),
+               guest.kinds[0].argument(), *(kind.argument() for kind in guest.kinds)]
     for words in lines(options, guest.append, guest.memory, programs, command, label, extra, total):
         if words[0] == "@row":
             one = sample(words[1:])
-            one.section, one.timer = section, timer
+            one.section, one.timer, one.published = section, timer, published
             found.append(one)
         elif words[0] == "@late":
-            timer = True
+            timer, published = True, None
         elif words[0] == "@sections":
-            section, timer = int(words[1]), False
+            section, timer, published = int(words[1]), False, None
+        elif words[0] == "@published":
+            published = words[1] == "1"
         elif words[0] == "@skip":
             skipped[words[1]] = " ".join(words[2:])
     return found, skipped

@@ -35,6 +35,16 @@ def _direct_io(made):
     return f"{found['cpus']} CPUs ({found['cpu']}), {found['seconds']} s each.\n\n{report.rst(report.direct_io(made))}"
 
 
+def _collapses(made):
+    """The table, and what it was measured on."""
+    found = made["walk_flag"]
+    parts = sorted({(row["kilobytes"], row["megabytes"]) for row in found["rows"] if row["megabytes"] != 1024})
+    scaled = "".join(f" Of folios of {kilobytes} KiB, {megabytes} MiB were made, and the figures scaled."
+                     for kilobytes, megabytes in parts)
+    return f"{found['cpus']} CPUs ({found['cpu']}), the middle of {made['round_count']} rounds.{scaled}\n\n" + report.rst(
+        report.collapses(made))
+
+
 def _targets(made):
     """A table of the targets."""
     head, lines = ["target", "at most", "is", ""], []
@@ -50,6 +60,8 @@ PARTS = {
     "locked": lambda made: report.rst(report.locked(made, (512,))),
     "sections": lambda made: report.rst(report.sections(made)),
     "direct-io": _direct_io,
+    "collapses": _collapses,
+    "flag-cost": lambda made: report.rst(report.flag_cost(made)),
     "targets": lambda made: report.rst(_targets(made)),
 }
 

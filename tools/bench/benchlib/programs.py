@@ -10,7 +10,8 @@ from lib.console import fail, say
 from lib.paths import REPO
 
 SOURCES = REPO / "tools" / "bench" / "guest"
-PROGRAMS = {"measure": ("measure.c", "memory.c"), "direct_io": ("direct_io.c",)}
+PROGRAMS = {"measure": ("measure.c", "memory.c"), "direct_io": ("direct_io.c",),
+            "collapse": ("collapse.c",)}
 FLAGS = ("-static", "-O2", "-Wall", "-Wextra", "-pthread", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64")
 
 

@@ -78,6 +78,37 @@ def direct_io(made):
     return head, lines
 
 
+def _size(kilobytes):
+    return f"{kilobytes >> 10}M" if kilobytes >= 1024 else f"{kilobytes}K"
+
+
+def collapses(made):
+    """What a gigabyte takes, as it was and with walks published; counts of interrupts are the kernel's own."""
+    head = ["folios", "walkers", "sleepers", "interrupts", "published", "broadcast", "targeted", "skipped", "ms", "published",
+            "munmap ms", "published"]
+    rows = {(row["kilobytes"], row["walkers"], row["sleepers"], row["published"]): row for row in made["walk_flag"].get("rows", ())}
+    lines = []
+    for kilobytes, walkers, sleepers, published in rows:
+        before, after = (rows.get((kilobytes, walkers, sleepers, one)) for one in (False, True))
+        if published and before:
+            lines.append([_size(kilobytes), str(walkers), str(sleepers), f"{before['interrupts']:.0f}", f"{after['interrupts']:.0f}",
+                          *(f"{after[name]:.0f}" for name in ("broadcast", "targeted", "skipped")),
+                          *(number(one["nanoseconds"] / 1e6) for one in (before, after)),
+                          *(number(one["unmap_nanoseconds"] / 1e6) for one in (before, after))])
+    return head, sorted(lines, key=lambda line: (line[0] != "2M", line[0], int(line[2]), int(line[1])))
+
+
+def flag_cost(made):
+    """What publishing costs a call."""
+    lines = []
+    for op, impls in made["walk_flag"].get("cost", {}).items():
+        for impl, numbers in impls.items():
+            lines.append([op, impl, *(text for one in numbers.values()
+                                      for text in (f"{one['instructions']:.1f}", f"{one['share']:.2%}"))])
+    numbers = next((list(numbers) for impls in made["walk_flag"].get("cost", {}).values() for numbers in impls.values()), [])
+    return ["call", "caller", *(text for n in numbers for text in (f"n={n}", ""))], lines
+
+
 def _widths(head, lines):
     return [max(len(line[at]) for line in (head, *lines)) for at in range(len(head))]
 

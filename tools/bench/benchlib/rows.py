@@ -17,7 +17,7 @@ def _groups(samples):
     """Rounds that count, by what they measure; and the clock's own share of each."""
     groups, clock = {}, []
     for one in samples:
-        if one.round == 0 or one.section or one.timer:
+        if one.round == 0 or one.section or one.timer or one.published is not None:
             continue
         if one.caller == "nothing":
             # Nothing is released: what remains is reading the clock.
@@ -51,7 +51,8 @@ def make(samples):
 
 def loop(samples):
     """Instructions of a call's share of the loop, which are part of every row."""
-    empty = [one for one in samples if one.caller == "nothing" and one.n == 1 and one.round and not one.section and not one.timer]
+    empty = [one for one in samples if one.caller == "nothing" and one.n == 1 and one.round and not one.section
+             and not one.timer and one.published is None]
     return min((one.get - one.put) / one.pages for one in empty) if empty else None
 
 

@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from . import walk_flag
+
 
 @dataclass(frozen=True)
 class Target:
@@ -56,6 +58,19 @@ def judge(made):
         if "ours" in callers:
             about = f"{callers['ours']['instructions']:.0f} instructions a section"
             verdicts.append(_verdict(f"cost of sections, {op}", callers["ours"]["share"], COST, about))
+    flag = made.get("walk_flag", {})
+    for op, callers in flag.get("cost", {}).items():
+        for n, most in walk_flag.MOST.items():
+            # A JSON file has words for keys.
+            one = callers.get("ours", {}).get(n) or callers.get("ours", {}).get(str(n))
+            if one:
+                about = f"{one['instructions']:.1f} instructions a call"
+                verdicts.append(_verdict(f"published walk, {op} n={n}", one["share"], most, about))
+    quiet = [row for row in flag.get("rows", ()) if row["published"] and not row["walkers"]]
+    if quiet:
+        sent = sum(row["broadcast"] + row["interrupted"] for row in quiet)
+        about = f"{sum(row['skipped'] for row in quiet):.0f} collapses of memory that nobody walks"
+        verdicts.append(_verdict("interrupted for nothing", sent, 0, about))
     return verdicts
 
 

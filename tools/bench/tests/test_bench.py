@@ -7,7 +7,7 @@ import xml.dom.minidom
 from pathlib import Path
 from unittest import mock
 
-from benchlib import document, locked, plots, report, rows, targets
+from benchlib import document, kinds, locked, plots, report, rows, targets, walk_flag
 from benchlib.boot import Sample, sample
 
 CLOCK = 44
@@ -102,6 +102,57 @@ class Locked(unittest.TestCase):
         locked.add(made, [{"op": "PIN", "n": 512, "memory": "4K", "impl": "C", "locked_per_page": 2}])
         self.assertEqual(find(made, "PIN", "C")["locked_per_page"], 2)
         self.assertNotIn("locked_per_page", find(made, "unpin", "C"))
+
+
+def collapse(number, flag, walkers=0, kilobytes=64, nanoseconds=1000, interrupts=0, **more):
+    """A line of the guest, as words."""
+    counts = {"calls": 8, "broadcast": 0, "targeted": 0, "skipped": 8, "interrupted": 0, **more}
+    return walk_flag.Collapse(number, flag, kilobytes, walkers, 0, 8, nanoseconds, interrupts, *counts.values(), 50, 0)
+
+
+class WalkFlag(unittest.TestCase):
+    """walk_flag.py"""
+
+    def test_the_middle_of_the_rounds_for_a_gigabyte(self):
+        found = [collapse(number, 1, interrupts=count) for number, count in ((1, 90), (2, 4), (3, 3))]
+        made = walk_flag.rows(found, {64: 128})
+        self.assertEqual(len(made), 1)
+        self.assertEqual((made[0]["interrupts"], made[0]["collapses"], made[0]["nanoseconds"]), (32, 64, 8000))
+
+    def test_settings_and_walkers_are_rows_of_their_own(self):
+        found = [collapse(1, flag, walkers) for flag in (0, 1) for walkers in (0, 4)]
+        self.assertEqual([(row["published"], row["walkers"]) for row in walk_flag.rows(found, {64: 128})],
+                         [(False, 0), (False, 4), (True, 0), (True, 4)])
+
+    def test_what_is_collapsed(self):
+        self.assertEqual(walk_flag.sizes(kinds.guest("x86_64", None, "release")), [(2048, 1024), (64, 128)])
+        self.assertEqual(walk_flag.sizes(kinds.guest("ppc64le", "power8", "release")), [(16384, 1024), (1024, 128)])
+
+    def test_cost_is_of_the_two_settings_alone(self):
+        some = nothing() + samples(100 * PAGES, n=8, caller="ours")
+        for published, more in ((False, 0), (True, 8 * PAGES // 8)):
+            some += samples(100 * PAGES + more, n=8, caller="ours", published=published)
+        cost = walk_flag.cost(some)["PIN"]["ours"][8]
+        self.assertAlmostEqual(cost["instructions"], 8)
+        self.assertAlmostEqual(cost["share"], 0.01, places=5)
+        made, _ = rows.make(some)
+        self.assertEqual(find(made, "PIN", "ours")["instructions_per_page"], 100, "these are rows of their own")
+
+    def test_verdicts(self):
+        made = results(40)
+        made["walk_flag"] = {"cost": {"GET": {"ours": {"8": {"share": 0.031, "instructions": 9.0}}}},
+                             "rows": walk_flag.rows([collapse(1, 1), collapse(1, 1, 4, targeted=1, interrupted=3)], {64: 1024})}
+        found = {one["name"]: one for one in targets.judge(made)}
+        self.assertFalse(found["published walk, GET n=8"]["reached"])
+        self.assertTrue(found["interrupted for nothing"]["reached"])
+        made["walk_flag"]["rows"][0]["interrupted"] = 1
+        self.assertFalse({one["name"]: one for one in targets.judge(made)}["interrupted for nothing"]["reached"])
+
+    def test_table(self):
+        found = [collapse(1, flag, walkers, 2048, interrupts=7 * (1 - flag)) for flag in (0, 1) for walkers in (4, 0)]
+        head, lines = report.collapses({"walk_flag": {"rows": walk_flag.rows(found, {2048: 1024})}})
+        self.assertEqual([line[:5] for line in lines], [["2M", "0", "0", "7", "0"], ["2M", "4", "0", "7", "0"]])
+        self.assertEqual(len(head), len(lines[0]))
 
 
 def results(ours):
