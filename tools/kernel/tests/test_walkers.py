@@ -159,9 +159,9 @@ class Verdict(Scratch):
         self.assertIn("on_the_way() is said to be published by walk() of mm/walk.c, which does not call", wrong[0])
 
     def test_why_has_a_column(self):
-        table = LIST.replace("     - publishes in\n       ``walk()``: always", "     - publishes\n     - ``walk()`` does")
+        table = LIST.replace("     - publishes in\n       ``walk()``: always", "     - publishes\n     - in ``walk()``; not in ``other()``")
         self.assertEqual(self.problems(table=table), [])
-        self.assertEqual(self.problems(table=table.replace("``walk()`` does", "itself")),
+        self.assertEqual(self.problems(table=table.replace("in ``walk()``; not", "not")),
                          ["list.rst:16: on_the_way() is said to be published by on_the_way() of mm/walk.c, which does not "
                           "call begin_lockless_pgtbl_walk()"])
 

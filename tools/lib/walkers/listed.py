@@ -2,8 +2,8 @@
 """The walkers that the documentation answers for: tables of files, functions and answers.
 
 They are the list-tables with the columns File, Function and Answer, and perhaps one that says why. The
-first word of an answer is `publishes`, and the first function named behind it does so (if none is named, it is
-the walker itself), or `broadcast`, or `none`.
+first word of an answer is `publishes`, `broadcast` or `none`. Who publishes is the walker itself, unless the
+next words are `in ``function()```, or `in ``function()`` of ``file```.
 """
 
 import re
@@ -15,6 +15,7 @@ DOCUMENT = REPO / "Documentation/locking-and-ordering.rst"
 COLUMNS = ["File", "Function", "Answer"]
 ANSWERS = ("publishes", "broadcast", "none")
 LITERAL = re.compile(r"``([^`]+)``")
+PUBLISHER = re.compile(r"publishes,? in ``(\w+)\(\)``(?: of ``([^`]+)``)?")
 
 
 class Listed(NamedTuple):
@@ -33,12 +34,8 @@ class Listed(NamedTuple):
     @property
     def publisher(self):
         """The file and the function that publish the walk."""
-        names = LITERAL.findall(self.answer)
-        functions = [name[:-2] for name in names if name.endswith("()")]
-        files = [name for name in names if "/" in name]
-        if not functions:
-            return self.path, self.name
-        return (files[0] if files else self.path), functions[0]
+        named = PUBLISHER.match(self.answer)
+        return (named.group(2) or self.path, named.group(1)) if named else (self.path, self.name)
 
 
 def read(path=DOCUMENT):
