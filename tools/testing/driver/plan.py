@@ -35,9 +35,13 @@ class Boot:
 
 
 EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
-              "fork", "fork_race", "races", "races_file", "order1", "ranges", "ranges_held",
+              "fork", "fork_race", "races", "races_file", "races_collapse", "walk_flag",
+              "order1", "ranges", "ranges_held",
               "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
               "samples"]
+# Pages that are freed are overwritten, where the kernel can do that.
+WALK_FLAG = {"programs": ["walk_flag", "races_collapse"], "smp": 8, "append": "page_poison=1",
+             "env": {"FAST_GUP_PINNERS": "6"}}
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "ranges",
         "ranges_held", "dio", "splice"]
 
@@ -57,6 +61,8 @@ BOOTS = {
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              memory="1536M", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
+        Boot("walk-flag", "eight CPUs: who waits for a walk, and who is left alone",
+             memory="3G", huge=HUGE_NOT_GIGANTIC, **WALK_FLAG),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"]),
         Boot("kunit", "the unit tests and examples of the Rust API", ["kunit.sh"],
              append="kunit.enable=1", memory="1G", huge=""),
@@ -83,6 +89,8 @@ BOOTS = {
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              memory="3G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
+        Boot("walk-flag", "eight CPUs: who waits for a walk, and who is left alone",
+             memory="3G", huge=HUGE_NOT_GIGANTIC, **WALK_FLAG),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
              memory="4G", huge=HUGE_NOT_GIGANTIC),
     ],
@@ -106,6 +114,8 @@ BOOTS = {
         Boot("kernel-hash", "the same with a hash table",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              cpu="power8", memory="3G", huge=HUGE_HASH, env={"FAST_GUP_SWAP": "1"}),
+        Boot("walk-flag", "hash table, eight CPUs: who waits for a walk, and who is left alone",
+             cpu="power8", memory="4G", huge=HUGE_HASH, **WALK_FLAG),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
              cpu="power9", memory="2G", huge=HUGE_RADIX_NOT_GIGANTIC),
         Boot("4k-radix", "pages of 4K, radix trees", CORE, cpu="power9", flavour="4k"),
@@ -123,7 +133,7 @@ DEBUG_ENV = {
 }
 
 # Seconds until a program is taken to hang; emulated guests are slow.
-LIMITS = {"load.sh": 900, "races": 700, "gup_matrix.sh": 900}
+LIMITS = {"load.sh": 900, "races": 700, "races_collapse": 700, "gup_matrix.sh": 900}
 LIMIT = 600
 DEBUG_FACTOR = 3
 
