@@ -291,7 +291,8 @@ FIXTURE_SETUP(races_collapse)
 {
 	struct memory *m = &self->memory;
 
-	self->memory.fd = self->other = -1;
+	self->memory.fd = -1;
+	self->other = -1;
 	if (!session_open(_metadata, &self->session))
 		return;
 	if (!variant->setup(self))
