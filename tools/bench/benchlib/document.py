@@ -37,7 +37,7 @@ def _direct_io(made):
 
 def _collapses(made):
     """The table, and what it was measured on."""
-    found = made["walk_flag"]
+    found = made.get("walk_flag", {})
     if not found.get("rows"):
         return f"Not measured: {found.get('why', 'left out')}."
     parts = sorted({(row["kilobytes"], row["megabytes"]) for row in found["rows"] if row["megabytes"] != 1024})
@@ -63,7 +63,7 @@ PARTS = {
     "sections": lambda made: report.rst(report.sections(made)),
     "direct-io": _direct_io,
     "collapses": _collapses,
-    "flag-cost": lambda made: report.rst(report.flag_cost(made)) if made["walk_flag"].get("cost") else "Not measured.",
+    "flag-cost": lambda made: report.rst(report.flag_cost(made)) if made.get("walk_flag", {}).get("cost") else "Not measured.",
     "targets": lambda made: report.rst(_targets(made)),
 }
 

@@ -86,12 +86,14 @@ def collapses(made):
     """What a gigabyte takes, as it was and with walks published; counts of interrupts are the kernel's own."""
     head = ["folios", "walkers", "sleepers", "interrupts", "published", "broadcast", "targeted", "skipped", "ms", "published",
             "munmap ms", "published"]
-    rows = {(row["kilobytes"], row["walkers"], row["sleepers"], row["published"]): row for row in made["walk_flag"].get("rows", ())}
+    found = made.get("walk_flag", {}).get("rows", ())
+    rows = {(row["kilobytes"], row["walkers"], row["sleepers"], row["published"]): row for row in found}
     lines = []
     for kilobytes, walkers, sleepers, published in rows:
         before, after = (rows.get((kilobytes, walkers, sleepers, one)) for one in (False, True))
         if published and before:
-            lines.append([_size(kilobytes), str(walkers), str(sleepers), f"{before['interrupts']:.0f}", f"{after['interrupts']:.0f}",
+            lines.append([_size(kilobytes), str(walkers), str(sleepers),
+                          *(f"{one['interrupts']:.0f}" for one in (before, after)),
                           *(f"{after[name]:.0f}" for name in ("broadcast", "targeted", "skipped")),
                           *(number(one["nanoseconds"] / 1e6) for one in (before, after)),
                           *(number(one["unmap_nanoseconds"] / 1e6) for one in (before, after))])
@@ -100,13 +102,15 @@ def collapses(made):
 
 def flag_cost(made):
     """What publishing costs a call."""
-    lines = []
-    for op, impls in made["walk_flag"].get("cost", {}).items():
+    cost = made.get("walk_flag", {}).get("cost", {})
+    lines, shown = [], []
+    for op, impls in cost.items():
         for impl, numbers in impls.items():
+            shown = list(numbers)
             lines.append([op, impl, *(text for one in numbers.values()
                                       for text in (f"{one['instructions']:.1f}", f"{one['share']:.2%}"))])
-    numbers = next((list(numbers) for impls in made["walk_flag"].get("cost", {}).values() for numbers in impls.values()), [])
-    return ["call", "caller", *(text for n in numbers for text in (f"n={n}", ""))], lines
+    # An empty cell would continue the one before.
+    return ["call", "caller", *(text for n in shown for text in (f"n={n}", "part"))], lines
 
 
 def _widths(head, lines):
