@@ -337,7 +337,6 @@ TEST_F_TIMEOUT(walk_flag, walk_of_another, TEST_SECONDS)
 	struct counters before, c;
 	bool was_there = false;
 
-	/* The inner walk stands for all, for it hides the outer one's mm. */
 	if (variant->walk == FAST_GUP_STAY_INNER)
 		SKIP(return, "a walk inside of a walk may be in any mm");
 	if (!make_anon(self))
@@ -363,6 +362,38 @@ TEST_F_TIMEOUT(walk_flag, walk_of_another, TEST_SECONDS)
 	}
 	EXPECT_TRUE(was_there)
 		TH_LOG("a collapse waits for a walk of another mm");
+}
+
+/*
+ * A walk inside of another one hides whose that is, and so stands for all: a
+ * collapse waits for it.  Here it is one of another process, for whom no flush
+ * of the TLB waits.
+ */
+TEST_F_TIMEOUT(walk_flag, inner_stands_for_all, TEST_SECONDS)
+{
+	struct counters before, c;
+	pthread_t leaver;
+	bool was_there;
+
+	if (variant->walk != FAST_GUP_STAY_INNER)
+		SKIP(return, "not inside of another walk");
+	if (!make_anon(self))
+		SKIP(return, "%s", self->memory.why);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one CPU");
+	ASSERT_TRUE(start_process(self, variant->walk));
+	meet(self->meeting);
+	ASSERT_TRUE(counters_read(&before));
+	pthread_create(&leaver, NULL, leave_thread, self->meeting);
+	madvise(self->memory.addr, self->memory.len, MADV_COLLAPSE);
+	was_there = there(self->meeting);
+	pthread_join(leaver, NULL);
+	ASSERT_FALSE(self->meeting->failed);
+	EXPECT_FALSE(was_there)
+		TH_LOG("a table was collapsed under a walk that may be in it");
+	c = counted(&before);
+	EXPECT_LT(0, c.calls);
+	EXPECT_SUM(&c);
 }
 
 /* Nobody walks: nobody is interrupted.  And as it is without the flag. */
