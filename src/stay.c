@@ -21,7 +21,9 @@ static void stay_there(struct fast_gup_stay *stay, u32 *word)
 	while (READ_ONCE(*word) == FAST_GUP_STAY_THERE &&
 	       ktime_get_mono_fast_ns() < end)
 		cpu_relax();
-	stay->told = READ_ONCE(*word) != FAST_GUP_STAY_THERE;
+	/* Nobody may take it for being there behind its time. */
+	stay->told = cmpxchg(word, FAST_GUP_STAY_THERE, FAST_GUP_STAY_OVER) !=
+		     FAST_GUP_STAY_THERE;
 }
 
 /* As in an NMI: the mm is compared with others, and never looked into. */

@@ -251,8 +251,9 @@ enum fast_gup_stay_walk {
 	FAST_GUP_STAY_MAX = 2,
 };
 
-/* What FAST_GUP_IOC_STAY writes to .word once it is there. */
+/* What FAST_GUP_IOC_STAY writes to .word: it is there, its time was over. */
 #define FAST_GUP_STAY_THERE	1
+#define FAST_GUP_STAY_OVER	2
 
 /*
  * Stays in a walk that looks at nothing, interrupts off, until another number is

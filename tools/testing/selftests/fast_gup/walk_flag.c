@@ -30,7 +30,7 @@
 /* A walk stays at most so long: enough for whoever does not wait to return. */
 #define STAY_NS		1000000000ULL
 #define LEAVE_US	100000
-#define LEAVE		2
+#define LEAVE		3
 #define HUGE_PAGES	4
 
 struct counters {
