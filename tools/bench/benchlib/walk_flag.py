@@ -60,15 +60,17 @@ def measure(options, guest, programs, rounds):
     cases = [(kilobytes, megabytes, walkers, 0) for kilobytes, megabytes in sizes(guest) for walkers in WALKERS]
     cases += [(kilobytes, megabytes, 0, SLEEPERS) for kilobytes, megabytes in sizes(guest)]
     command = ["sh", "/bench/walk_flag.sh", str(rounds), *(":".join(map(str, case)) for case in cases)]
-    found, cpu = [], "unknown"
+    found, cpu, why = [], "unknown", None
     for words in boot.lines(options, "transparent_hugepage=madvise", "3G", programs, command, "collapses",
                             ("--smp", str(CPUS)), rounds * 2 * len(cases) + 1):
         if words[0] == "@skip":
-            return {"why": " ".join(words[1:])}
-        if words[0] == "@cpu":
+            why = " ".join(words[1:])
+        elif words[0] == "@cpu":
             cpu = " ".join(words[1:])
         elif words[0] == "@collapse":
             found.append(Collapse(*map(int, words[1:])))
+    if why:
+        return {"why": why}
     say(f"collapses: {CPUS} CPUs ({cpu}), {rounds} rounds")
     return {"cpus": CPUS, "cpu": cpu, "rows": rows(found, dict(sizes(guest)))}
 

@@ -181,7 +181,7 @@ static bool setup_anon(FIXTURE_DATA(races_collapse) *self)
 	 * What is pinned is not collapsed: there must be tables that nobody has
 	 * pages of.  With a hash table, a huge page has 16M.
 	 */
-	size_t nr = pmd_size() > 2UL << 20 ? 4 : 8;
+	size_t nr = pmd_size() > 2UL << 20 ? 4 : 16;
 
 	return memory_make(MEM_THP, &self->memory, nr * pmd_size());
 }
@@ -273,10 +273,10 @@ FIXTURE_VARIANT_ADD(races_collapse, madvise) {
 	{ .turn = turn_collapse, .least = 10, .fresh = true, .c_walk = true } };
 FIXTURE_VARIANT_ADD(races_collapse, khugepaged) {
 	setup_khugepaged,
-	{ .turn = turn_khugepaged, .least = 4, .fresh = true, .c_walk = true } };
+	{ .turn = turn_khugepaged, .least = 2, .fresh = true, .c_walk = true } };
 FIXTURE_VARIANT_ADD(races_collapse, khugepaged_mthp) {
 	setup_mthp,
-	{ .turn = turn_khugepaged, .least = 4, .fresh = true, .c_walk = true } };
+	{ .turn = turn_khugepaged, .least = 2, .fresh = true, .c_walk = true } };
 FIXTURE_VARIANT_ADD(races_collapse, split) {
 	setup_anon,
 	{ .turn = turn_split, .least = 10, .coherent = true, .c_walk = true } };
