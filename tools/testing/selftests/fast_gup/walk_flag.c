@@ -110,9 +110,10 @@ static void move_to_last_cpu(bool to)
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	for (long cpu = 0; cpu <= last; cpu++)
-		if ((cpu == last) == to)
-			CPU_SET(cpu, &set);
+	if (to)
+		CPU_SET(last, &set);
+	for (long cpu = 0; !to && cpu < last; cpu++)
+		CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
