@@ -8,14 +8,16 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{compiler_fence, Ordering};
 use kernel::bindings;
+use kernel::mm::lockless_walk;
 use kernel::types::NotThreadSafe;
 
 /// The tables of the current task's mm.
 ///
 /// # Invariants
 ///
-/// `root` is `current->mm->pgd`.
+/// `mm` is `current->mm`, and `root` is its `pgd`.
 pub(crate) struct CurrentTables {
+    mm: NonNull<bindings::mm_struct>,
     root: NonNull<u64>,
     /// The mm of another task could go away, and its TLB flushes need not reach this CPU.
     _current: NotThreadSafe,
@@ -35,6 +37,7 @@ impl CurrentTables {
 
         // INVARIANT: As the caller promises.
         Some(Self {
+            mm,
             root: NonNull::new(pgd.cast())?,
             _current: NotThreadSafe,
         })
@@ -44,7 +47,8 @@ impl CurrentTables {
 impl Tables for CurrentTables {
     type Section = IrqsOff;
 
-    /// Runs `walk` with interrupts off.
+    /// Runs `walk` with interrupts off, and published: tables that are reused without a grace period,
+    /// as those that khugepaged deposits, are reused when it is over.
     ///
     /// This is `local_irq_save()` and not `kernel::interrupt::local_interrupt_disable()`: perf
     /// asks for a page from NMIs, for which the latter warns. As a closure, sections end in the
@@ -53,11 +57,15 @@ impl Tables for CurrentTables {
     fn section<R>(&self, walk: impl FnOnce(&IrqsOff) -> R) -> R {
         // SAFETY: There is no precondition.
         let flags = unsafe { bindings::local_irq_save() };
-        // INVARIANT: Interrupts are off until behind the call, and `root` is that of current.
-        let ret = walk(&IrqsOff {
-            root: self.root,
-            _this_cpu: NotThreadSafe,
-        });
+        let walk = || {
+            // INVARIANT: Interrupts are off until behind the call, and `root` is that of current.
+            walk(&IrqsOff {
+                root: self.root,
+                _this_cpu: NotThreadSafe,
+            })
+        };
+        // SAFETY: Interrupts are off, from above to below.
+        let ret = unsafe { lockless_walk::published(self.mm, walk) };
         // SAFETY: The flags are those that were saved above, on this CPU.
         unsafe { bindings::local_irq_restore(flags) };
         ret
@@ -72,7 +80,8 @@ impl Tables for CurrentTables {
 ///
 /// With interrupts off, no table that was in the tree when the value was made, or has come into it
 /// since, is freed: `tlb_remove_table()` waits for an RCU grace period or for interrupts that this
-/// CPU does not take, `pte_free_defer()` for the former.
+/// CPU does not take, `pte_free_defer()` for the former. What is not freed, but used in another way,
+/// is so when the walks in it that are published are over.
 pub(crate) struct IrqsOff {
     root: NonNull<u64>,
     _this_cpu: NotThreadSafe,
