@@ -50,7 +50,7 @@ extern "C" {
     fn fast_gup_sum(counters: *mut Counters);
     #[allow(improper_ctypes, reason = "struct page has the layout of C")]
     fn fast_gup_mark_dirty(page: *mut page);
-    fn fast_gup_add_pins_file();
+    fn fast_gup_add_kernel_files();
     #[cfg(CONFIG_X86_PAE)]
     fn fast_gup_memory_end() -> u64;
 }
@@ -70,12 +70,12 @@ pub(crate) fn is_zero_pfn(pfn: Pfn) -> bool {
     pfn == unsafe { zero_page_pfn }
 }
 
-/// Adds the file with the owners of pins to the directory in debugfs, which it goes with.
+/// Adds the files with what the kernel counts to the directory in debugfs, which they go with.
 ///
 /// Context: may sleep.
-pub(crate) fn add_pins_file() {
+pub(crate) fn add_kernel_files() {
     // SAFETY: There is no precondition.
-    unsafe { fast_gup_add_pins_file() }
+    unsafe { fast_gup_add_kernel_files() }
 }
 
 /// Adds a call to the counters of this CPU.

@@ -8,6 +8,7 @@
 #include <linux/export.h>
 #include <linux/fast_gup.h>
 #include <linux/gup_owner.h>
+#include <linux/lockless_pgtable_walk.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pfn.h>
@@ -178,14 +179,20 @@ EXPORT_SYMBOL_GPL(fast_gup_unpack_ranges);
 EXPORT_SYMBOL_GPL(fast_gup_packed_pages);
 
 DEFINE_SHOW_ATTRIBUTE(gup_owners);
+#ifdef CONFIG_LOCKLESS_PGTABLE_WALK
+DEFINE_SHOW_ATTRIBUTE(lockless_pgtable_walk);
+#endif
 
-/* The owners are the kernel's, who shows them through a struct seq_file. */
-void fast_gup_add_pins_file(void)
+/* What is the kernel's own, who shows it through a struct seq_file. */
+void fast_gup_add_kernel_files(void)
 {
 	struct dentry *dir = debugfs_lookup("fast_gup", NULL);
 
 	if (!dir)
 		return;
 	debugfs_create_file("pins", 0400, dir, NULL, &gup_owners_fops);
+#ifdef CONFIG_LOCKLESS_PGTABLE_WALK
+	debugfs_create_file("walk_sync", 0400, dir, NULL, &lockless_pgtable_walk_fops);
+#endif
 	dput(dir);
 }

@@ -43,7 +43,7 @@ void fast_gup_count(unsigned int site, bool pin, bool fast_only,
 void fast_gup_count_one(unsigned int site, bool pin);
 void fast_gup_sum(struct fast_gup_counters *sum);
 void fast_gup_mark_dirty(struct page *page);
-void fast_gup_add_pins_file(void);
+void fast_gup_add_kernel_files(void);
 #ifdef CONFIG_X86_PAE
 u64 fast_gup_memory_end(void);
 #endif

@@ -3,7 +3,8 @@
 //! The directory in debugfs, `/sys/kernel/debug/fast_gup`.
 //!
 //! In `stats` are the counters, one line each: the call site, or `all`; the name; the sum over the
-//! CPUs. In `pins` are the owners of long-term pins, which the kernel knows.
+//! CPUs. In `pins` are the owners of long-term pins, which the kernel knows, and in `walk_sync` how it
+//! waited for walks, with `CONFIG_LOCKLESS_PGTABLE_WALK`.
 
 use crate::ffi::{self, Counters};
 use crate::refusal::Refusal;
@@ -34,7 +35,7 @@ impl StatsDir {
             stats <- dir.read_callback_file(c"stats", Ok::<_, Error>(Stats), &show),
             dir,
             _: {
-                ffi::add_pins_file();
+                ffi::add_kernel_files();
             },
         })
     }
