@@ -11,6 +11,7 @@
 //! - [`halves`]: an entry that is read and written by halves, as those of PAE are.
 //! - [`parents`]: a table that leaves the tree and comes back, against the second look.
 //! - [`unregister`]: a call through the hook against unloading the module.
+//! - [`walk_flag`]: a walk that is published against the reuse of a table.
 //!
 //! The kernel's barriers are fences here: `smp_mb()` is sequentially consistent, `smp_rmb()` is
 //! acquire, `smp_wmb()` is release. Other accesses are relaxed, as `READ_ONCE()` and `WRITE_ONCE()`.
@@ -25,6 +26,7 @@ mod halves;
 mod parents;
 mod share;
 mod unregister;
+mod walk_flag;
 
 use loom::sync::atomic::{fence, Ordering};
 
