@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the kernel's own unit tests of the Rust API said: those of kernel::mm::gup
-# and the examples of its documentation.  They ran at boot, with kunit.enable=1.
+# What the kernel's own unit tests said: those of kernel::mm::gup, the examples of its
+# documentation, and those of published walks.  They ran at boot, with kunit.enable=1.
 
 set -eu
 cd "$(dirname "$0")"
@@ -19,6 +19,9 @@ fi
 results() {
 	sed -n 's/^ *\(ok\|not ok\) [0-9]* \([a-z_0-9.]*\).*/\1 \2/p' \
 		"$kunit/rust_mm_gup/results" | grep -v ' rust_mm_gup$'
+	[ ! -d "$kunit/lockless_pgtable_walk" ] ||
+		sed -n 's/^ *\(ok\|not ok\) [0-9]* \([a-z_]*\).*/\1 \2/p' \
+			"$kunit/lockless_pgtable_walk/results" | grep -v ' lockless_pgtable_walk$'
 	[ ! -d "$kunit/rust_doctests_kernel" ] ||
 		sed -n 's/^ *\(ok\|not ok\) [0-9]* \(rust_doctest_kernel_\(mm_gup\|kunit\|capability\)_.*\)/\1 \2/p' \
 			"$kunit/rust_doctests_kernel/results"
