@@ -65,6 +65,7 @@ class Functions(Scratch):
         self.assertEqual(self.names("bool test_age(void)\n\n{\n}\n"), [("test_age", 3)])
         self.assertEqual(self.names("static inline int f(int a) { return a; }\nint g(void)\n{\n}\n"), [("f", 1), ("g", 3)])
         self.assertEqual(self.names("static int f(int a) {\n\treturn a;\n}\n"), [("f", 1)])
+        self.assertEqual(self.names("static int f(int (*g)(int), int b)\n{\n}\n"), [("f", 2)])
         self.assertEqual(self.names("SYSCALL_DEFINE1(mine, int, a)\n{\n}\n"), [("mine", 2)])
         self.assertEqual(self.names("#define get(x) \\\n\tpte_offset_map(x)\nint x;\n"), [("get", 1)])
         self.assertEqual(self.names("struct s {\n\tint (*f)(int);\n};\nint f(int);\nint a[] = {\n\tf(1),\n};\n"), [])
@@ -120,6 +121,8 @@ class Found(Scratch):
     def test_rust(self):
         text = "// page tables\nimpl T {\n    fn section(&self) {\n        unsafe { bindings::local_irq_save() };\n    }\n}\n"
         self.assertEqual(list(self.found(text, "mm/fast_gup/src/tables.rs")), ["section"])
+        other = text.replace("page tables", "bindings::local_irq_save()")
+        self.assertEqual(self.found(other, "mm/fast_gup/src/tables.rs"), {}, "nothing of tables is there")
 
     def test_places(self):
         call = self.body("__find_linux_pte(a, b)")

@@ -65,10 +65,10 @@ def _candidates(tree):
 def _of_file(path, text):
     ours = functions(text, Path(path).suffix)
     in_section = _with_irqs_off(ours)
-    if path.endswith(".rs") and RUST_TABLES.search(text):
-        in_section |= {function for function in ours if IRQS_OFF.search(function.body)}
+    # Rust has names of its own for steps.
+    of_tables = path.endswith(".rs") and RUST_TABLES.search(text)
     for function in ours:
-        why = _why(function, function in in_section, path.endswith(".rs"))
+        why = _why(function, function in in_section, of_tables)
         if why:
             yield Walker(path, function.name, function.line, why)
 
@@ -86,7 +86,7 @@ def _with_irqs_off(ours):
     return known
 
 
-def _why(function, irqs_off, rust):
+def _why(function, irqs_off, of_tables):
     for rule, words in ((PUBLISHES, "publishes a walk by {}()"), (DESCENDS, "goes down by {}()"),
                         (READS, "reads an entry by {}()")):
         match = rule.search(function.body)
@@ -95,6 +95,6 @@ def _why(function, irqs_off, rust):
     step = STEPS.search(function.body)
     if irqs_off and step:
         return f"goes down by {step.group(1)}() with interrupts off"
-    if irqs_off and rust and IRQS_OFF.search(function.body):
+    if of_tables and IRQS_OFF.search(function.body):
         return "turns interrupts off beside page tables"
     return None
