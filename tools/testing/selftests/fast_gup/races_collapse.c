@@ -277,7 +277,7 @@ FIXTURE_VARIANT_ADD(races_collapse, khugepaged) {
 	{ .turn = turn_khugepaged, .least = 1, .fresh = true, .c_walk = true } };
 FIXTURE_VARIANT_ADD(races_collapse, khugepaged_mthp) {
 	setup_mthp,
-	{ .turn = turn_khugepaged, .least = 2, .fresh = true, .c_walk = true } };
+	{ .turn = turn_khugepaged, .least = 1, .fresh = true, .c_walk = true } };
 FIXTURE_VARIANT_ADD(races_collapse, split) {
 	setup_anon,
 	{ .turn = turn_split, .least = 10, .coherent = true, .c_walk = true } };
