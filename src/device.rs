@@ -19,6 +19,7 @@ mod call;
 mod held;
 pub(crate) mod observe;
 mod ranges;
+mod stay;
 
 use held::Held;
 
@@ -95,7 +96,7 @@ impl MiscDevice for TestDevice {
             IOC_SPLIT => abi::exchange(arg, |split| ranges::split(me.held(), split))?,
             IOC_PACK => abi::exchange(arg, |pack| ranges::pack(me.held(), pack))?,
             IOC_BENCH => abi::exchange(arg, call::bench)?,
-            IOC_STAY => abi::exchange(arg, call::stay)?,
+            IOC_STAY => abi::exchange(arg, stay::stay)?,
             _ => return Err(ENOTTY),
         }
         Ok(0)

@@ -11,6 +11,11 @@
 
 #include "stay.h"
 
+struct visit {
+	struct fast_gup_stay *stay;
+	u32 *word;
+};
+
 static void stay_there(struct fast_gup_stay *stay, u32 *word)
 {
 	u64 end = ktime_get_mono_fast_ns() + stay->most_ns;
@@ -37,24 +42,21 @@ static void walk_inside(struct fast_gup_stay *stay, u32 *word)
 	end_lockless_pgtbl_walk(outer);
 }
 
-static void walk(struct fast_gup_stay *stay, u32 *word)
+/* In a section of the walk. */
+static void visit(void *arg)
 {
-	struct mm_struct *outer;
-	unsigned long flags;
+	const struct visit *visit = arg;
 
-	local_irq_save(flags);
-	outer = begin_lockless_pgtbl_walk(current->mm);
-	if (stay->walk != FAST_GUP_STAY_OWN)
-		walk_inside(stay, word);
-	if (stay->walk != FAST_GUP_STAY_INNER)
-		stay_there(stay, word);
-	end_lockless_pgtbl_walk(outer);
-	local_irq_restore(flags);
+	if (visit->stay->walk != FAST_GUP_STAY_OWN)
+		walk_inside(visit->stay, visit->word);
+	if (visit->stay->walk != FAST_GUP_STAY_INNER)
+		stay_there(visit->stay, visit->word);
 }
 
 /* The caller has checked the structure. */
-int fast_gup_stay(struct fast_gup_stay *stay)
+int fast_gup_stay(struct fast_gup_stay *stay, fast_gup_section_t *section)
 {
+	struct visit there = { .stay = stay };
 	unsigned long addr = stay->word;
 	struct page *page;
 	void *mapped;
@@ -63,7 +65,8 @@ int fast_gup_stay(struct fast_gup_stay *stay)
 	    pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE, &page) != 1)
 		return -EFAULT;
 	mapped = kmap_local_page(page);
-	walk(stay, mapped + offset_in_page(addr));
+	there.word = mapped + offset_in_page(addr);
+	section(visit, &there);
 	kunmap_local(mapped);
 	unpin_user_page(page);
 	return 0;

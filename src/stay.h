@@ -4,6 +4,9 @@
 
 #include <uapi/linux/fast_gup.h>
 
-int fast_gup_stay(struct fast_gup_stay *stay);
+/* Calls a function in a section of the walk, interrupts off and published. */
+typedef void fast_gup_section_t(void (*inside)(void *arg), void *arg);
+
+int fast_gup_stay(struct fast_gup_stay *stay, fast_gup_section_t *section);
 
 #endif /* _FAST_GUP_STAY_H */

@@ -20,8 +20,6 @@ use kernel::uaccess::{UserPtr, UserSlice};
 extern "C" {
     // bench.c
     fn fast_gup_bench(bench: *mut abi::Bench) -> i32;
-    // stay.c
-    fn fast_gup_stay(stay: *mut abi::Stay) -> i32;
 }
 
 /// Pages that one call may ask for: 16 GiB, and an array of 32 MiB.
@@ -82,13 +80,6 @@ pub(super) fn bench(bench: &mut abi::Bench) -> Result<Undo<impl FnOnce()>> {
     }
     // SAFETY: The structure is the one of C, checked; the function releases what it gets.
     to_result(unsafe { fast_gup_bench(bench) })?;
-    Ok(Undo(|| ()))
-}
-
-/// `FAST_GUP_IOC_STAY`.
-pub(super) fn stay(stay: &mut abi::Stay) -> Result<Undo<impl FnOnce()>> {
-    // SAFETY: The structure is the one of C, checked, and this is the context of a task.
-    to_result(unsafe { fast_gup_stay(stay) })?;
     Ok(Undo(|| ()))
 }
 

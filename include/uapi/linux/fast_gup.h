@@ -244,7 +244,7 @@ struct fast_gup_bench {
 
 /* Where FAST_GUP_IOC_STAY stays. */
 enum fast_gup_stay_walk {
-	FAST_GUP_STAY_OWN = 0,		/* in a walk of the caller's memory */
+	FAST_GUP_STAY_OWN = 0,		/* in a section of the module's walk */
 	FAST_GUP_STAY_INNER = 1,	/* in one of another mm, inside of it */
 	FAST_GUP_STAY_OUTER = 2,	/* in it again, the inner one is over */
 
