@@ -2,8 +2,10 @@
 
 //! What the walk refused: get_user_pages() under the mmap lock, which may fault.
 //!
-//! The kernel's `*_unlocked()` variants take the lock themselves. The first fault may drop it and
-//! ask for a retry; a signal that kills ends the wait.
+//! The kernel's `*_unlocked()` variants take the lock themselves. A fault that has to wait drops it,
+//! for others to change the address space meanwhile, and asks for a retry: of its page alone, with
+//! `FOLL_TRIED`, as often as it takes. A signal that kills ends the wait, and with
+//! `FOLL_INTERRUPTIBLE` any other does. What was got before is kept.
 
 use crate::ffi::{self, page};
 use crate::ranges::{Holder, RangeList};

@@ -210,6 +210,7 @@ const _: () = {
     assert!(Flags::NOFAULT.raw() == bindings::FOLL_NOFAULT);
     assert!(Flags::LONGTERM.raw() == bindings::FOLL_LONGTERM);
     assert!(Flags::PCI_P2PDMA.raw() == bindings::FOLL_PCI_P2PDMA);
+    assert!(Flags::INTERRUPTIBLE.raw() == bindings::FOLL_INTERRUPTIBLE);
     assert!(Flags::HONOR_NUMA_FAULT.raw() == bindings::FOLL_HONOR_NUMA_FAULT);
     assert!(Flags::PIN.raw() == bindings::FOLL_PIN);
     assert!(Flags::FAST_ONLY.raw() == bindings::FOLL_FAST_ONLY);

@@ -17,6 +17,7 @@ impl Flags {
     pub(crate) const NOFAULT: Flags = Flags(1 << 5);
     pub(crate) const LONGTERM: Flags = Flags(1 << 8);
     pub(crate) const PCI_P2PDMA: Flags = Flags(1 << 10);
+    pub(crate) const INTERRUPTIBLE: Flags = Flags(1 << 11);
     pub(crate) const HONOR_NUMA_FAULT: Flags = Flags(1 << 12);
     pub(crate) const PIN: Flags = Flags(1 << 19);
     pub(crate) const FAST_ONLY: Flags = Flags(1 << 20);
@@ -27,6 +28,7 @@ impl Flags {
             | Self::NOFAULT.0
             | Self::LONGTERM.0
             | Self::PCI_P2PDMA.0
+            | Self::INTERRUPTIBLE.0
             | Self::HONOR_NUMA_FAULT.0,
     );
 

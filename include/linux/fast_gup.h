@@ -19,12 +19,14 @@
  * @start:	user address; rounded down to its page
  * @nr_pages:	number of pages
  * @gup_flags:	FOLL_WRITE if the pages will be written to; FOLL_NOFAULT,
- *		FOLL_PCI_P2PDMA, FOLL_HONOR_NUMA_FAULT as for get_user_pages()
+ *		FOLL_PCI_P2PDMA, FOLL_INTERRUPTIBLE, FOLL_HONOR_NUMA_FAULT as for
+ *		get_user_pages()
  * @pages:	receives the pages; must have room for @nr_pages
  *
  * Walks the page tables without a lock.  What it cannot get in this way it
  * gets with get_user_pages(), which takes the mmap_lock, and drops it while a
- * fault waits.
+ * fault waits.  A fatal signal ends the wait, and with FOLL_INTERRUPTIBLE any
+ * signal does; what was got up to then is returned.
  *
  * Each page has one reference more, to be dropped with put_page().  A
  * reference keeps the memory of the page, and does not say what fork() or the
@@ -38,8 +40,9 @@
  *	   -EOVERFLOW	if the range wraps around, or its length does (on 64-bit
  *			machines, is more than LONG_MAX);
  *	   -EINVAL	for other flags than those above;
- *	   -EINTR	if a fatal signal is pending; or what get_user_pages()
- *			returns.
+ *	   -EINTR	if a signal has ended the wait for the first page; -EAGAIN
+ *			if a fatal one has ended that for the mmap_lock; or what
+ *			get_user_pages() returns.
  */
 long fast_gup(unsigned long start, long nr_pages, unsigned int gup_flags,
 	      struct page **pages);

@@ -82,6 +82,7 @@ pub(super) const FLAG_NOFAULT: u32 = 1 << 2;
 pub(super) const FLAG_PCI_P2PDMA: u32 = 1 << 3;
 pub(super) const FLAG_HONOR_NUMA_FAULT: u32 = 1 << 4;
 pub(super) const FLAG_FORCE: u32 = 1 << 5;
+pub(super) const FLAG_INTERRUPTIBLE: u32 = 1 << 6;
 pub(super) const FLAG_HOLD: u32 = 1 << 16;
 const FLAGS: u32 = FLAG_WRITE
     | FLAG_LONGTERM
@@ -89,6 +90,7 @@ const FLAGS: u32 = FLAG_WRITE
     | FLAG_PCI_P2PDMA
     | FLAG_HONOR_NUMA_FAULT
     | FLAG_FORCE
+    | FLAG_INTERRUPTIBLE
     | FLAG_HOLD;
 
 pub(super) const PAGE_ANON: u32 = 1 << 0;
@@ -181,8 +183,10 @@ impl Call {
     fn misuses_kernel(&self) -> bool {
         let own = self.entry().is_ok_and(Entry::is_own);
         let pins = self.entry().is_ok_and(Entry::pins);
+        let slow = self.entry().is_ok_and(Entry::is_slow);
 
-        !own && self.has(FLAG_LONGTERM) && (!pins || self.has(FLAG_PCI_P2PDMA))
+        !own && (self.has(FLAG_LONGTERM) && (!pins || self.has(FLAG_PCI_P2PDMA))
+            || self.has(FLAG_INTERRUPTIBLE) && !slow)
     }
 
     /// Whether a flag is set.

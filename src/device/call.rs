@@ -172,6 +172,7 @@ pub(super) fn foll(flags: u32) -> u32 {
         (abi::FLAG_PCI_P2PDMA, bindings::FOLL_PCI_P2PDMA),
         (abi::FLAG_HONOR_NUMA_FAULT, bindings::FOLL_HONOR_NUMA_FAULT),
         (abi::FLAG_FORCE, bindings::FOLL_FORCE),
+        (abi::FLAG_INTERRUPTIBLE, bindings::FOLL_INTERRUPTIBLE),
     ]
     .iter()
     .filter(|&&(flag, _)| flags & flag != 0)

@@ -53,12 +53,13 @@ enum fast_gup_entry {
 #define FAST_GUP_HONOR_NUMA_FAULT	(1u << 4)
 /* FOLL_FORCE: the module's own API does not offer it (EINVAL). */
 #define FAST_GUP_FORCE			(1u << 5)
+#define FAST_GUP_INTERRUPTIBLE		(1u << 6)
 /* Keep what was got until FAST_GUP_IOC_RELEASE or close. */
 #define FAST_GUP_HOLD			(1u << 16)
 #define FAST_GUP_FLAGS	(FAST_GUP_WRITE | FAST_GUP_LONGTERM | \
 			 FAST_GUP_NOFAULT | FAST_GUP_PCI_P2PDMA | \
 			 FAST_GUP_HONOR_NUMA_FAULT | FAST_GUP_FORCE | \
-			 FAST_GUP_HOLD)
+			 FAST_GUP_INTERRUPTIBLE | FAST_GUP_HOLD)
 
 /* Why the walk stopped before the end of a request. */
 enum fast_gup_refusal {
@@ -283,9 +284,9 @@ struct fast_gup_stay {
 /*
  * Returns 0 once the entry has run: the entry's own answer is in .result.
  * Otherwise the entry has not run:
- *  EINVAL	besides the above, LONGTERM with a get or with PCI_P2PDMA for an
- *		entry of the kernel, which would WARN; pages[] without max_pages
- *		or the other way round
+ *  EINVAL	besides the above, what an entry of the kernel would WARN about:
+ *		LONGTERM with a get or with PCI_P2PDMA, INTERRUPTIBLE with a fast
+ *		one; pages[] without max_pages or the other way round
  *  ERANGE	.nr_pages does not fit the int that an entry of the kernel takes;
  *		.addr or .nr_pages do not fit a long of this kernel
  *  E2BIG	a valid range, but more than 2^22 pages; or, for an entry of a 32-bit

@@ -42,6 +42,7 @@ const char *flags_name(uint32_t flags, char *buf, size_t len)
 		{ FAST_GUP_PCI_P2PDMA, "P2PDMA" },
 		{ FAST_GUP_HONOR_NUMA_FAULT, "NUMA" },
 		{ FAST_GUP_FORCE, "FORCE" },
+		{ FAST_GUP_INTERRUPTIBLE, "INTERRUPTIBLE" },
 	};
 
 	snprintf(buf, len, "-");
