@@ -92,6 +92,20 @@ class Disks(Scratch):
         with open(image, "rb") as file:
             self.assertEqual(file.read(6), b"three\n")
 
+    def test_slow_disk(self):
+        slow, usual = self.image("slow.img"), self.image("usual.img")
+        done = shell("echo $VM_DISKS $VM_SLOW; echo four | dd of=$VM_SLOW conv=notrunc 2>/dev/null",
+                     "--slow-disk", slow, "--disk", usual)
+        self.assertEqual(done.stdout, b"/dev/vda /dev/vdb\n", done.stderr)
+        with open(slow, "rb") as file:
+            self.assertEqual(file.read(5), b"four\n")
+
+    @unittest.skipIf(os.environ.get("ARCH", "x86_64") == "i386", "no memory for others on 32-bit machines")
+    def test_nvme_memory(self):
+        done = shell("cat /sys/bus/pci/devices/*/p2pmem/size", "--nvme", self.image("nvme.img"),
+                     "--nvme-memory", "16M")
+        self.assertEqual(done.stdout, b"16777216\n", done.stderr)
+
     def test_mounted_ext4_is_left_clean(self):
         if shutil.which("mkfs.ext4", path=os.environ["PATH"] + ":/sbin:/usr/sbin") is None:
             self.skipTest("no mkfs.ext4 here: install e2fsprogs")
@@ -115,6 +129,15 @@ class Machine(unittest.TestCase):
         self.assertEqual(cpus, "3")
         self.assertTrue(600 << 10 < int(memory.split()[1]) <= 768 << 10, memory)
         self.assertTrue(arguments.endswith("first=1 b=2 c=3"), arguments)
+
+    @unittest.skipIf(os.environ.get("ARCH", "x86_64") == "i386", "no NUMA on 32-bit machines")
+    def test_nodes(self):
+        done = shell("cd /sys/devices/system/node && cat online node*/cpulist && grep -h MemTotal node*/meminfo",
+                     "--smp", "4", "--mem", "1024M", "--nodes", "2")
+        online, first, second, *memory = done.stdout.decode().splitlines()
+        self.assertEqual((online, first, second), ("0-1", "0-1", "2-3"), done.stderr)
+        for line in memory:
+            self.assertGreater(int(line.split()[3]), 300 << 10, line)
 
     @unittest.skipIf(os.environ.get("ARCH", "x86_64") != "i386", "other kernels map all of their memory")
     def test_memory_above_4_gib(self):

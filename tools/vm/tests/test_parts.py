@@ -151,8 +151,17 @@ class Arguments(unittest.TestCase):
                                     ("ppc64le", 700, 768), ("ppc64le", 2048, 2048)):
             self.assertEqual(machine.whole_pieces(arch, wanted), given)
 
+    def test_nodes_have_all_of_the_memory(self):
+        options = arguments.parse(["--smp", "4", "--nodes", "2", "--", "a"])
+        words = " ".join(machine.nodes("ppc64le", options, 2304))
+        for part in ("id=node0,size=1280M", "nodeid=0,memdev=node0,cpus=0-1",
+                     "id=node1,size=1024M", "nodeid=1,memdev=node1,cpus=2-3"):
+            self.assertIn(part, words)
+        self.assertEqual(machine.nodes("ppc64le", arguments.parse(["--", "a"]), 2304), [])
+
     def test_refusals_are_one_line(self):
         self.assertIn("no COMMAND", self.refused())
+        self.assertIn("3 CPUs", self.refused("--smp", "3", "--nodes", "2", "--", "true"))
         self.assertIn("behind --", self.refused("uname"))
         self.assertIn("vax", self.refused("--arch", "vax", "--", "true"))
         self.assertIn("--icount", self.refused("--icount", "--smp", "2", "--", "true"))

@@ -49,6 +49,7 @@ def _probe(artifacts, options):
     probe.command = ["true"]
     probe.smp, probe.mem, probe.timeout = 2, 1024, PROBE_SECONDS
     probe.cpu, probe.append, probe.add, probe.disk, probe.nvme = None, [], [], [], []
+    probe.slow_disk, probe.nodes = [], 1
     probe.no_module, probe.module_args, probe.plugin = True, "", None
     probe.interactive = probe.verbose = False
     print(f"trying KVM with a short boot (at most {PROBE_SECONDS} s, the answer is remembered)",

@@ -25,7 +25,8 @@ in the guest:
   COMMAND's arguments arrive unchanged; no shell looks at them (use sh -c '...').
   Everything is busybox, plus what --add brought.  Other modules of the build are
   in /lib/modules/extra.  VM_DISKS and VM_NVME name the block devices of --disk
-  and --nvme in order: /dev/vda ..., /dev/nvme0n1 ...
+  and --nvme in order: /dev/vda ..., /dev/nvme0n1 ..., and VM_SLOW those of
+  --slow-disk.
 
 environment:
   ACCEL=auto|kvm|tcg   auto tries KVM once with a short boot and remembers
@@ -77,6 +78,8 @@ def parse(argv):
     add("--mem", type=megabytes, metavar="M",
         help="memory, e.g. 512M or 4G (default: 2G, 4G for i386, and room for what is added); "
              "a ppc64le guest gets a multiple of 256M")
+    add("--nodes", type=positive, default=1, metavar="N",
+        help="NUMA nodes that CPUs and memory are shared out to (default: 1)")
     add("--cpu", metavar="MODEL",
         help="QEMU's CPU model (default: host with KVM, else max, power9 for ppc64le); it decides "
              "about a ppc64le guest's page tables: power9 has radix trees, power8 a hash table, "
@@ -85,7 +88,11 @@ def parse(argv):
         help="guest time counts instructions (TCG, one CPU): repeatable to the microsecond")
     add("--disk", action="append", default=[], metavar="IMG",
         help="raw or qcow2 image as virtio disk; the guest writes to it")
+    add("--slow-disk", action="append", default=[], metavar="IMG",
+        help="the same, serving 4 requests a second: who reads from it waits")
     add("--nvme", action="append", default=[], metavar="IMG", help="the same as an NVMe disk")
+    add("--nvme-memory", type=megabytes, default=0, metavar="M",
+        help="memory of each NVMe disk, for P2PDMA")
     add("--plugin", metavar="FILE[,ARG=VALUE]", help="load a plugin into QEMU (TCG)")
     add("--add", action="append", default=[], metavar="HOST:GUEST",
         help="put a file or a directory into the guest; programs bring their libraries")
@@ -130,5 +137,7 @@ def _check(options, parser):
         parser.error("--plugin needs TCG: --icount, or ACCEL=tcg")
     if options.smp is None:
         options.smp = min(4, max(2, os.cpu_count() or 2))
+    if options.smp % options.nodes:
+        parser.error(f"{options.smp} CPUs cannot be shared out to {options.nodes} nodes")
     if options.no_module and options.module_args:
         parser.error("--module-args has no use with --no-module")

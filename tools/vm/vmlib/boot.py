@@ -55,7 +55,7 @@ class Boot:
     # What the guest gets.
 
     def _settings(self):
-        disks, nvme = machine.guest_devices(self.options)
+        disks, slow, nvme = machine.guest_devices(self.options)
         settings = {
             "VM_MARK": self.mark,
             "VM_MERGE": int(self.merge),
@@ -63,6 +63,7 @@ class Boot:
             "VM_MODULE_ARGS": self.options.module_args,
             "VM_INTERACTIVE": int(self.options.interactive),
             "VM_DISKS": " ".join(disks),
+            "VM_SLOW": " ".join(slow),
             "VM_NVME": " ".join(nvme),
             "VM_ARCH": self.options.arch,
             "VM_FLAVOUR": self.options.flavour,

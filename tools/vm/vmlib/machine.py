@@ -25,6 +25,10 @@ ARCHITECTURES = {
 }
 
 
+# Requests that a slow disk serves in a second: each takes long enough to be met waiting.
+SLOW = 4
+
+
 def quote(value):
     """In QEMU's option lists a comma ends the value; two of them are one."""
     return str(value).replace(",", ",,")
@@ -96,19 +100,26 @@ def disks(options):
         name = f"disk{index}"
         words += _drive(name, image)
         words += ["-device", f"virtio-blk-pci,drive={name},serial={name}"]
+    for index, image in enumerate(options.slow_disk):
+        name = f"slow{index}"
+        words += _drive(name, image)
+        words[-1] += f",throttling.iops-total={SLOW}"
+        words += ["-device", f"virtio-blk-pci,drive={name},serial={name}"]
     for index, image in enumerate(options.nvme):
         name = f"nvme{index}"
         words += _drive(name, image)
-        words += ["-device", f"nvme,drive={name},serial={name}"]
+        memory = f",cmb_size_mb={options.nvme_memory}" if options.nvme_memory else ""
+        words += ["-device", f"nvme,drive={name},serial={name}{memory}"]
     return words
 
 
 def guest_devices(options):
     """The names the disks get in the guest."""
-    if len(options.disk) > 20:
+    usual, slow = len(options.disk), len(options.slow_disk)
+    if usual + slow > 20:
         raise Trouble("more than 20 disks", "a PCI bus has no slots for more")
-    letters = "abcdefghijklmnopqrst"
-    return ([f"/dev/vd{letters[index]}" for index in range(len(options.disk))],
+    names = [f"/dev/vd{letter}" for letter in "abcdefghijklmnopqrst"]
+    return (names[:usual], names[usual:usual + slow],
             [f"/dev/nvme{index}n1" for index in range(len(options.nvme))])
 
 
@@ -153,6 +164,19 @@ def whole_pieces(arch, memory):
     return -(-memory // pieces) * pieces
 
 
+def nodes(arch, options, memory):
+    """CPUs and memory shared out; a node without memory would be no node to most of the kernel."""
+    if options.nodes == 1:
+        return []
+    piece = ARCHITECTURES[arch]["pieces"]
+    share, cpus, words = memory // options.nodes // piece * piece, options.smp // options.nodes, []
+    for node in range(options.nodes):
+        size = share if node else memory - share * (options.nodes - 1)
+        words += ["-object", f"memory-backend-ram,id=node{node},size={size}M",
+                  "-numa", f"node,nodeid={node},memdev=node{node},cpus={node * cpus}-{(node + 1) * cpus - 1}"]
+    return words
+
+
 def command_line(artifacts, options, accel, memory, initramfs, ports):
     """`initramfs` is a file descriptor; `ports` maps names to others: of sockets,
     except that an interactive console is a file.
@@ -167,7 +191,10 @@ def command_line(artifacts, options, accel, memory, initramfs, ports):
     if cpu:
         words += ["-cpu", cpu]
     words += accel_words(accel, options, qemu_version(words[0]))
-    words += ["-smp", str(options.smp), "-m", str(whole_pieces(artifacts.arch, memory))]
+    memory = whole_pieces(artifacts.arch, memory)
+    # CPUs of different nodes share no cache, and so no socket.
+    words += ["-smp", f"{options.smp},sockets={options.nodes}" if options.nodes > 1 else str(options.smp)]
+    words += ["-m", str(memory), *nodes(artifacts.arch, options, memory)]
     words += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
     words += FIRMWARE.get(artifacts.arch, [])
     words += ["-kernel", artifacts["kernel"], "-initrd", f"/proc/self/fd/{initramfs}",
