@@ -3,11 +3,7 @@
  * The two sample drivers, which have one interface: what they hold survives
  * whatever its process does, is bounded by RLIMIT_MEMLOCK, and is released
  * once.
- *
- *	FAST_GUP_SAMPLES	where their modules are
- *				(default: /lib/modules/extra)
  */
-#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -15,8 +11,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <pinned_buffer.h>
 #include "memory.h"
+#include "sample.h"
 #include "session.h"
 
 #define PAGES		16
@@ -67,26 +63,6 @@ static char *map_pages(size_t nr)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-static bool module_load(const char *name)
-{
-	const char *dir = getenv("FAST_GUP_SAMPLES");
-	char path[512];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s.ko", dir ?: "/lib/modules/extra", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	err = syscall(SYS_finit_module, fd, "", 0);
-	close(fd);
-	return !err;
-}
-
-static int module_unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
 FIXTURE_SETUP(samples)
 {
 	self->dev = -1;
@@ -121,39 +97,6 @@ FIXTURE_TEARDOWN(samples)
 			TH_LOG("pins outstanding before and after");
 	if (self->loaded)
 		EXPECT_EQ(0, module_unload(variant->module));
-}
-
-static int pin(int dev, const void *addr, uint64_t len, uint64_t flags)
-{
-	struct pinned_buffer_pin pin = {
-		.addr = (uintptr_t)addr,
-		.len = len,
-		.flags = flags,
-	};
-
-	return ioctl(dev, PINNED_BUFFER_IOC_PIN, &pin) ? -errno : 0;
-}
-
-static int copy(int dev, unsigned long cmd, uint64_t offset, const void *with,
-		uint64_t len)
-{
-	struct pinned_buffer_copy copy = {
-		.offset = offset,
-		.len = len,
-		.with = (uintptr_t)with,
-	};
-
-	return ioctl(dev, cmd, &copy) ? -errno : 0;
-}
-
-static int read_buffer(int dev, uint64_t offset, void *to, uint64_t len)
-{
-	return copy(dev, PINNED_BUFFER_IOC_READ, offset, to, len);
-}
-
-static int write_buffer(int dev, uint64_t offset, const void *from, uint64_t len)
-{
-	return copy(dev, PINNED_BUFFER_IOC_WRITE, offset, from, len);
 }
 
 /* The number of ranges, or -errno. */
@@ -204,23 +147,6 @@ static long charged(void)
 static long pages_kib(long pages)
 {
 	return pages * (long)(page_size() / 1024);
-}
-
-/* Takes a capability away from this process, or gives it back. */
-static bool set_capability(int capability, bool have)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	if (have)
-		data[capability / 32].effective |= 1u << capability % 32;
-	else
-		data[capability / 32].effective &= ~(1u << capability % 32);
-	return !syscall(SYS_capset, &header, data);
 }
 
 TEST_F_TIMEOUT(samples, munmap, TEST_SECONDS)
