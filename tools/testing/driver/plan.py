@@ -38,7 +38,7 @@ EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "lay
               "fork", "fork_race", "races", "races_file", "races_collapse", "walk_flag",
               "order1", "ranges", "ranges_held",
               "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
-              "samples", "faults", "slow_path"]
+              "samples", "faults", "slow_path", "pin_copy"]
 # Pages that are freed are overwritten, where the kernel can do that.
 WALK_FLAG = {"programs": ["walk_flag", "races_collapse"], "smp": 8, "append": "page_poison=1",
              "env": {"FAST_GUP_PINNERS": "6"}}
