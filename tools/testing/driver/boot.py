@@ -24,7 +24,7 @@ MEANING = {
 }
 
 
-def arguments(arch, flavour, boot, programs, tests, disk, nvme):
+def arguments(arch, flavour, boot, programs, tests, disk, nvme, slow):
     """Write what the guest reads, and return the runner's command line."""
     env = dict(boot.env)
     if flavour == "debug":
@@ -43,6 +43,12 @@ def arguments(arch, flavour, boot, programs, tests, disk, nvme):
     words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
              "--nvme", str(nvme), "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
+    if slow:
+        words += ["--slow-disk", str(slow)]
+    if boot.p2pdma:
+        words += ["--nvme-memory", f"{boot.p2pdma}M"]
+    if boot.nodes > 1:
+        words += ["--nodes", str(boot.nodes)]
     if boot.cpu:
         words += ["--cpu", boot.cpu]
     if boot.append:
@@ -118,8 +124,12 @@ def run(report, arch, flavour, boot, programs, tests):
     """Boot, run the programs, report each result as it comes."""
     image, nvme = tests.parent / "ext4.img", tests.parent / "nvme.img"
     build.disk(image)
-    build.nvme(nvme)
-    words = arguments(arch, flavour, boot, programs, tests, image, nvme)
+    build.empty(nvme, build.NVME_SIZE)
+    slow = None
+    if boot.slow:
+        slow = tests.parent / "slow.img"
+        build.empty(slow, boot.slow << 20)
+    words = arguments(arch, flavour, boot, programs, tests, image, nvme, slow)
     guest = Guest(report, arch, flavour, boot, programs)
     errors = []
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -141,5 +151,7 @@ def run(report, arch, flavour, boot, programs, tests):
                 child.kill()
         image.unlink(missing_ok=True)
         nvme.unlink(missing_ok=True)
+        if slow:
+            slow.unlink(missing_ok=True)
     guest.finish(status, errors)
     sys.stdout.flush()

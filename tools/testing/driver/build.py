@@ -92,10 +92,10 @@ def collect(built, values):
     return tests
 
 
-def nvme(path):
+def empty(path, size):
     """An image without a file system; sparse."""
     with open(path, "wb") as image:
-        image.truncate(NVME_SIZE)
+        image.truncate(size)
 
 
 def disk(path):

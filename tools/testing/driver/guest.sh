@@ -14,6 +14,8 @@ set -- ${VM_DISKS:-}
 [ -z "${1:-}" ] || export FAST_GUP_EXT4="$1"
 set -- ${VM_NVME:-}
 [ -z "${1:-}" ] || export FAST_GUP_NVME="$1"
+set -- ${VM_SLOW:-}
+[ -z "${1:-}" ] || export FAST_GUP_SLOW="$1"
 null_blk=/lib/modules/extra/null_blk.ko
 if [ -e "$null_blk" ]; then
 	if insmod "$null_blk" memory_backed=1 gb=1 nr_devices=2; then

@@ -29,6 +29,9 @@ class Boot:
     smp: int = 4
     memory: str = "5G"
     huge: str = HUGE
+    nodes: int = 1          # of NUMA
+    slow: int = 0           # MiB of a slow disk
+    p2pdma: int = 0         # MiB of the NVMe disk's memory
     cpu: str = ""           # QEMU's model, where it matters
     flavour: str = RELEASE  # of the kernel, unless another is asked for
     env: dict = field(default_factory=dict)
@@ -42,6 +45,8 @@ EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "lay
 # Pages that are freed are overwritten, where the kernel can do that.
 WALK_FLAG = {"programs": ["walk_flag", "races_collapse"], "smp": 8, "append": "page_poison=1",
              "env": {"FAST_GUP_PINNERS": "6"}}
+# Calls that meet disks, nodes, memory and devices.
+WAITS = ["slow_io", "memlock", "numa", "p2pdma", "slow_path"]
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "ranges",
         "ranges_held", "dio", "splice"]
 
@@ -63,6 +68,9 @@ BOOTS = {
              memory="1536M", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
         Boot("walk-flag", "eight CPUs: who waits for a walk, and who is left alone",
              memory="3G", huge=HUGE_NOT_GIGANTIC, **WALK_FLAG),
+        Boot("waits", "two nodes, a slow disk, swap, memory of a device", WAITS,
+             append="movablecore=768M", nodes=2, slow=64, p2pdma=16, memory="2G", huge="",
+             env={"FAST_GUP_SWAP": "1"}),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"]),
         Boot("kunit", "the unit tests and examples of the Rust API", ["kunit.sh"],
              append="kunit.enable=1", memory="1G", huge=""),
@@ -91,6 +99,8 @@ BOOTS = {
              memory="3G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
         Boot("walk-flag", "eight CPUs: who waits for a walk, and who is left alone",
              memory="3G", huge=HUGE_NOT_GIGANTIC, **WALK_FLAG),
+        Boot("waits", "a slow disk and swap", WAITS, slow=64, memory="2G", huge="",
+             env={"FAST_GUP_SWAP": "1"}),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
              memory="4G", huge=HUGE_NOT_GIGANTIC),
     ],
@@ -116,6 +126,12 @@ BOOTS = {
              cpu="power8", memory="3G", huge=HUGE_HASH, env={"FAST_GUP_SWAP": "1"}),
         Boot("walk-flag", "hash table, eight CPUs: who waits for a walk, and who is left alone",
              cpu="power8", memory="4G", huge=HUGE_HASH, **WALK_FLAG),
+        Boot("waits", "radix trees, two nodes, a slow disk and swap", WAITS,
+             append="movablecore=1G", nodes=2, slow=256, cpu="power9", memory="3G", huge="",
+             env={"FAST_GUP_SWAP": "1"}),
+        Boot("waits-hash", "the same with a hash table", WAITS,
+             append="movablecore=1G", nodes=2, slow=256, cpu="power8", memory="3G", huge="",
+             env={"FAST_GUP_SWAP": "1"}),
         Boot("unload", "loaded and unloaded under direct I/O", ["load.sh"],
              cpu="power9", memory="2G", huge=HUGE_RADIX_NOT_GIGANTIC),
         Boot("4k-radix", "pages of 4K, radix trees", CORE, cpu="power9", flavour="4k"),
