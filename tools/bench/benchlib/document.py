@@ -64,6 +64,7 @@ PARTS = {
     "direct-io": _direct_io,
     "collapses": _collapses,
     "flag-cost": lambda made: report.rst(report.flag_cost(made)) if made.get("walk_flag", {}).get("cost") else "Not measured.",
+    "hold": lambda made: report.rst(report.hold(made)),
     "targets": lambda made: report.rst(_targets(made)),
 }
 

@@ -11,7 +11,7 @@ from lib.paths import REPO
 
 SOURCES = REPO / "tools" / "bench" / "guest"
 PROGRAMS = {"measure": ("measure.c", "memory.c"), "direct_io": ("direct_io.c",),
-            "collapse": ("collapse.c",)}
+            "collapse": ("collapse.c",), "hold": ("hold.c",)}
 FLAGS = ("-static", "-O2", "-Wall", "-Wextra", "-pthread", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64")
 
 
@@ -20,7 +20,8 @@ def build(directory, values):
     out = Path(directory, "bench")
     out.mkdir()
     for name, sources in PROGRAMS.items():
-        run([*shlex.split(values["cc"]), *FLAGS, "-I", str(REPO / "include" / "uapi"), "-o", str(out / name),
+        run([*shlex.split(values["cc"]), *FLAGS, "-I", str(REPO / "include" / "uapi"),
+             "-I", str(Path(values["source"], "mm")), "-o", str(out / name),
              *(str(SOURCES / source) for source in sources)], name)
     for script in SOURCES.glob("*.sh"):
         shutil.copy2(script, out)

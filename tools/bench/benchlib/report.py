@@ -113,6 +113,15 @@ def flag_cost(made):
     return ["call", "caller", *(text for n in shown for text in (f"n={n}", "part"))], lines
 
 
+def hold(made):
+    """How long the lock is held, and by whom it is slept with."""
+    head, lines = ["memory", "caller", "held a call", "longest", "sleeps a call"], []
+    for row in made.get("hold", {}).get("rows", ()):
+        lines.append([row["memory"], row["impl"], number(row["held_per_call"]), str(row["longest"]),
+                      f"{row['slept_per_call']:.2f}"])
+    return head, lines
+
+
 def _widths(head, lines):
     return [max(len(line[at]) for line in (head, *lines)) for at in range(len(head))]
 

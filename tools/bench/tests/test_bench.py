@@ -7,7 +7,7 @@ import xml.dom.minidom
 from pathlib import Path
 from unittest import mock
 
-from benchlib import document, kinds, locked, plots, report, rows, targets, walk_flag
+from benchlib import document, hold, kinds, locked, plots, report, rows, targets, walk_flag
 from benchlib.boot import Sample, sample
 
 CLOCK = 44
@@ -161,6 +161,17 @@ def results(ours):
                         + samples(100 * PAGES, n="whole") + samples(ours * PAGES, n="whole", caller="ours"))
     return {"rows": made, "sections": {"late": {"PIN": {"C": 1000, "ours": 11}}, "cost": {}}, "targets": [], "page": "4K",
             "release": "7.3", "guest": "x86_64"}
+
+
+class Hold(unittest.TestCase):
+    """hold.py"""
+
+    def test_a_line_of_the_guest(self):
+        row = hold.row(["file", "no-retry", "256", "256512000", "1005000", "256"])
+        self.assertEqual((row["held_per_call"], row["longest"], row["slept_per_call"]), (1002000, 1005000, 1))
+        head, lines = report.hold({"hold": {"rows": [row]}})
+        self.assertEqual(lines, [["file", "no-retry", "1002000", "1005000", "1.00"]])
+        self.assertEqual(len(head), len(lines[0]))
 
 
 class Verdicts(unittest.TestCase):
