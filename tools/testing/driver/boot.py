@@ -42,7 +42,8 @@ def arguments(arch, flavour, boot, programs, tests, disk, nvme, slow):
         "".join(f"export {key}={shlex.quote(value)}\n" for key, value in env.items()))
     words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
-             "--nvme", str(nvme), "--add", f"{tests}:/tests", "--append", f"{plan.KERNEL_ARGS} {boot.huge}"]
+             "--nvme", str(nvme), "--add", f"{tests}:/tests",
+             "--append", f"{plan.KERNEL_ARGS} {boot.huge} {plan.debug_append(flavour)}".rstrip()]
     if slow:
         words += ["--slow-disk", str(slow)]
     if boot.p2pdma:

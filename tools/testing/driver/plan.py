@@ -148,6 +148,12 @@ DEBUG_ENV = {
     "GUP_TEST_MB": "4",
 }
 
+
+def debug_append(flavour):
+    """Without these, a debug kernel has the checks and does not make them."""
+    return "page_poison=1 debug_objects" if flavour == "debug" else ""
+
+
 # Seconds until a program is taken to hang; emulated guests are slow.
 LIMITS = {"load.sh": 900, "races": 700, "races_collapse": 700, "gup_matrix.sh": 900}
 LIMIT = 600

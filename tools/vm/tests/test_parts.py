@@ -35,6 +35,8 @@ class KernelLog(unittest.TestCase):
 [    1.0] INFO: task dd:12 blocked for more than 122 seconds.
 [    1.0] INFO: trying to register non-static key.
 [    1.0] kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
+[    1.0] pagealloc: memory corruption
+[    1.0] pagealloc: single bit error
 [    1.0] unregister_netdevice: waiting for lo to become free. Usage count = 2
 [    1.0] BUG: Unable to handle kernel data access on read at 0xc00a000000000000
 [    1.0] BUG: Kernel NULL pointer dereference on write at 0x00000000

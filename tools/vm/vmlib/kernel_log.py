@@ -48,6 +48,7 @@ ANYWHERE = re.compile("|".join((
     r"soft lockup",
     r"[hH]ard LOCKUP",
     r"self-detected stall",
+    r"pagealloc: (?:memory corruption|single bit error)",      # page_poison=1
     r"unregister_netdevice: waiting",
     r"kmemleak: \d+ new suspected memory leaks",
     r"nobody cared",
