@@ -37,8 +37,8 @@ class Boot:
     env: dict = field(default_factory=dict)
 
 
-EVERYTHING = ["abi", "abuse", "errors", "signals", "permissions", "vmstat", "layouts", "values",
-              "fork", "fork_race", "races", "races_file", "races_collapse", "walk_flag",
+EVERYTHING = ["abi", "abuse", "fuzz", "errors", "signals", "permissions", "vmstat", "layouts",
+              "values", "fork", "fork_race", "races", "races_file", "races_collapse", "walk_flag",
               "order1", "ranges", "ranges_held",
               "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
               "samples", "faults", "slow_path", "pin_copy"]
@@ -144,7 +144,7 @@ BOOTS = {
 DEBUG_ENV = {
     "FAST_GUP_CYCLES": "100",
     "FAST_GUP_FORKS": "100",
-    "FAST_GUP_FUZZ": "5000",
+    "FAST_GUP_FUZZ": "1500",
     "GUP_TEST_MB": "4",
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device in the hands of several, of nobody, and of a dice: who may open
- * it, who releases what, and that nothing leaks whatever is asked for.
+ * The device in the hands of several, and of nobody: who may open it, who
+ * releases what, and that nothing leaks.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -111,98 +111,6 @@ TEST_F(abuse, close_releases)
 	EXPECT_EQ(self->session.pins + 25 * PAGES, pins_outstanding());
 	close(dev);
 	EXPECT_TRUE(pins_settle(self->session.pins, &seen));
-}
-
-static uint64_t odd_number(struct random_state *r, uint64_t sane)
-{
-	switch (random_below(r, 8)) {
-	case 0: return 0;
-	case 1: return 1ULL << random_below(r, 64);
-	case 2: return (1ULL << random_below(r, 64)) - 1;
-	case 3: return random_next(r);
-	case 4: return sane + random_below(r, 3) - 1;
-	default: return sane;
-	}
-}
-
-/* Structured noise: it may be refused, it may succeed, it may not leak. */
-TEST_F_TIMEOUT(abuse, fuzz, TEST_SECONDS)
-{
-	const long rounds = env_long("FAST_GUP_FUZZ", 20000);
-	const long seed = env_long("FAST_GUP_SEED", 4711);
-	int dev = open(FAST_GUP_DEVICE, O_RDWR | O_CLOEXEC);
-	const size_t around = 64UL << 20;
-	long granted = 0;
-	uint64_t last = 0;
-	struct random_state r;
-	char buf[256], *area;
-
-	ASSERT_GE(dev, 0);
-	/* Nothing of the test itself near what is pinned and written. */
-	area = mmap(NULL, 2 * around, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	ASSERT_NE(MAP_FAILED, area);
-	ASSERT_EQ(0, mprotect(area + around, PAGES * page_size(),
-			      PROT_READ | PROT_WRITE));
-	random_seed(&r, seed);
-	printf("# FAST_GUP_SEED=%ld FAST_GUP_FUZZ=%ld\n", seed, rounds);
-	fflush(stdout);
-	for (long n = 0; n < rounds; n++) {
-		struct fast_gup_call call = {
-			.size = sizeof(call),
-			.version = FAST_GUP_ABI_VERSION,
-			.pages = (uintptr_t)self->gup.pages,
-		};
-		struct fast_gup_release release = {
-			sizeof(release), FAST_GUP_ABI_VERSION,
-			odd_number(&r, last), random_below(&r, 3) == 1, 0 };
-		struct fast_gup_copy copy = {
-			sizeof(copy), FAST_GUP_ABI_VERSION, last,
-			odd_number(&r, 100), odd_number(&r, 200),
-			odd_number(&r, (uintptr_t)buf), n & 1, 0 };
-
-		switch (random_below(&r, 4)) {
-		case 0:
-		case 1:
-			/*
-			 * The module's own entries only: bad flags make the
-			 * kernel's own warn, as they should.
-			 */
-			call.entry = random_below(&r, 3);
-			call.flags = odd_number(&r, FAST_GUP_HOLD);
-			call.addr = odd_number(&r, (uintptr_t)area + around);
-			call.nr_pages = odd_number(&r, PAGES);
-			call.max_pages = random_below(&r, 2) ? PAGES :
-					 odd_number(&r, PAGES);
-			if (!random_below(&r, 8))
-				call.size = odd_number(&r, call.size);
-			if (!random_below(&r, 8))
-				call.version = odd_number(&r, 1);
-			/* Never more than the array has. */
-			if (call.max_pages > PAGES)
-				call.pages = 0;
-			if (!ioctl(dev, FAST_GUP_IOC_CALL, &call) &&
-			    call.handle) {
-				last = call.handle;
-				granted++;
-			}
-			break;
-		case 2:
-			ioctl(dev, FAST_GUP_IOC_RELEASE, &release);
-			break;
-		case 3:
-			if (copy.buf == (uintptr_t)buf &&
-			    copy.len > sizeof(buf))
-				copy.len = sizeof(buf);
-			if (copy.buf != (uintptr_t)buf)
-				copy.to_pages = 1;
-			ioctl(dev, FAST_GUP_IOC_COPY, &copy);
-			break;
-		}
-	}
-	close(dev);
-	/* Noise that is only refused tests little. */
-	EXPECT_GE(granted, rounds / 100);
 }
 
 TEST_HARNESS_MAIN
