@@ -37,9 +37,9 @@ class Boot:
     env: dict = field(default_factory=dict)
 
 
-EVERYTHING = ["abi", "abuse", "fuzz", "security", "errors", "signals", "permissions", "vmstat",
-              "layouts", "values", "fork", "fork_race", "races", "races_file", "races_collapse",
-              "walk_flag", "order1", "ranges", "ranges_held",
+EVERYTHING = ["abi", "abuse", "fuzz", "security", "fail", "errors", "signals", "permissions",
+              "vmstat", "layouts", "values", "fork", "fork_race", "races", "races_file",
+              "races_collapse", "walk_flag", "order1", "ranges", "ranges_held",
               "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
               "samples", "faults", "slow_path", "pin_copy"]
 # Pages that are freed are overwritten, where the kernel can do that.
