@@ -24,7 +24,7 @@ MEANING = {
 }
 
 
-def arguments(arch, flavour, boot, programs, tests, disk, nvme, slow):
+def arguments(arch, flavour, boot, programs, tests, disk, nvme, slow, module=None):
     """Write what the guest reads, and return the runner's command line."""
     env = dict(boot.env)
     if flavour == "debug":
@@ -54,6 +54,8 @@ def arguments(arch, flavour, boot, programs, tests, disk, nvme, slow):
         words += ["--cpu", boot.cpu]
     if boot.append:
         words += ["--append", boot.append]
+    if module:
+        words += ["--module", str(module)]
     if boot.module_args:
         words += ["--module-args", boot.module_args]
     return [*words, "--", "sh", "/tests/guest.sh", MARK]
@@ -121,8 +123,8 @@ def _drain(pipe, lines):
         del lines[:-200]
 
 
-def run(report, arch, flavour, boot, programs, tests):
-    """Boot, run the programs, report each result as it comes."""
+def run(report, arch, flavour, boot, programs, tests, module=None):
+    """Boot, run the programs, report each result as it comes. With `module` in place of ours."""
     image, nvme = tests.parent / "ext4.img", tests.parent / "nvme.img"
     build.disk(image)
     build.empty(nvme, build.NVME_SIZE)
@@ -130,7 +132,7 @@ def run(report, arch, flavour, boot, programs, tests):
     if boot.slow:
         slow = tests.parent / "slow.img"
         build.empty(slow, boot.slow << 20)
-    words = arguments(arch, flavour, boot, programs, tests, image, nvme, slow)
+    words = arguments(arch, flavour, boot, programs, tests, image, nvme, slow, module)
     guest = Guest(report, arch, flavour, boot, programs)
     errors = []
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -168,6 +168,8 @@ class Arguments(unittest.TestCase):
         self.assertIn("vax", self.refused("--arch", "vax", "--", "true"))
         self.assertIn("--icount", self.refused("--icount", "--smp", "2", "--", "true"))
         self.assertIn("--bogus", self.refused("--bogus", "--", "true"))
+        self.assertIn("/no/such.ko", self.refused("--module", "/no/such.ko", "--", "true"))
+        self.assertIn("--no-module", self.refused("--no-module", "--module", "/etc/passwd", "--", "true"))
         self.assertIn("'x'", self.refused("--mem", "x", "--", "true"))
         self.assertIn("HOST:GUEST", self.refused("--add", "/etc/passwd", "--", "true"))
         self.assertIn("not exist", self.refused("--add", "/no/such:/root/x", "--", "true"))

@@ -96,6 +96,7 @@ def parse(argv):
     add("--plugin", metavar="FILE[,ARG=VALUE]", help="load a plugin into QEMU (TCG)")
     add("--add", action="append", default=[], metavar="HOST:GUEST",
         help="put a file or a directory into the guest; programs bring their libraries")
+    add("--module", metavar="FILE", help="load this fast_gup.ko, not the prepared one")
     add("--module-args", default="", metavar="S", help="parameters for insmod fast_gup.ko")
     add("--no-module", action="store_true", help="do not load fast_gup.ko")
     add("--append", action="append", default=[], metavar="ARGS",
@@ -139,5 +140,7 @@ def _check(options, parser):
         options.smp = min(4, max(2, os.cpu_count() or 2))
     if options.smp % options.nodes:
         parser.error(f"{options.smp} CPUs cannot be shared out to {options.nodes} nodes")
-    if options.no_module and options.module_args:
-        parser.error("--module-args has no use with --no-module")
+    if options.no_module and (options.module_args or options.module):
+        parser.error("--module and --module-args have no use with --no-module")
+    if options.module and not os.path.isfile(options.module):
+        parser.error(f"there is no module {options.module}")

@@ -16,6 +16,8 @@ from .trouble import RUNNER_FAILED, Interrupted, Trouble
 def _run(argv):
     options = arguments.parse(argv)
     made = artifacts.load(options.arch, options.flavour, not options.no_module)
+    if options.module:
+        made["module"] = options.module
     chosen = accel.choose(made, options)
     boot = Boot(made, options, chosen)
     if not options.interactive:
