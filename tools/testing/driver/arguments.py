@@ -41,7 +41,7 @@ def parse(argv):
                         help="the kernel of the guests: release, debug, or 4k for ppc64le with its pages "
                              "of 4 KiB (default: what each boot is for, which is release for most)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME[:PART]",
-                        help="this program, or host, prepare or runner, may be repeated")
+                        help="this program, or host, host-fuzz, prepare or runner, may be repeated")
     parser.add_argument("--boot", action="append", default=[], metavar="NAME",
                         help="this boot only, may be repeated")
     parser.add_argument("--list", action="store_true", help="show what would run")

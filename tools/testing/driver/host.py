@@ -75,6 +75,11 @@ def cargo(report):
     report.add(Result("host", "cargo test", "failed", reason, said=said), repeat)
 
 
+def fuzz(report):
+    """The walk under libFuzzer, for a bounded number of cases."""
+    _tap(report, "host-fuzz", "tools/host/fuzz/run")
+
+
 def prepare(report):
     """The tests of tools/kernel."""
     _tap(report, "prepare", "tools/kernel/test")

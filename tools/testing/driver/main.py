@@ -75,6 +75,8 @@ def main(argv):
     start = time.monotonic()
     if plan.on_host(options, "host"):
         host.cargo(report)
+    if plan.on_host(options, "host-fuzz"):
+        host.fuzz(report)
     if plan.on_host(options, "prepare"):
         host.prepare(report)
     if plan.on_host(options, "bench"):

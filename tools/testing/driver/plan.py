@@ -203,7 +203,7 @@ def chosen(arch, options):
             fail(f"no boot {name!r}", f"known are {', '.join(names)}")
     only = [text.partition(":") for text in options.only]
     programs = {name for boot in boots for name in boot.programs}
-    known = {"host", "prepare", "bench", "runner"} | {name.replace(".sh", "") for name in programs}
+    known = {"host", "host-fuzz", "prepare", "bench", "runner"} | {name.replace(".sh", "") for name in programs}
     for name, _, _ in only:
         if name.replace(".sh", "") not in known:
             fail(f"no program {name!r}", f"known are {', '.join(sorted(known))}")
@@ -229,7 +229,7 @@ def limit(program, flavour):
 
 
 def on_host(options, name):
-    """Does `name` (host, prepare, bench, runner) run? A chosen boot means guests only."""
+    """Does `name` (host, host-fuzz, prepare, bench, runner) run? A chosen boot means guests only."""
     if options.only:
         return any(text.partition(":")[0] == name for text in options.only)
     return not options.boot

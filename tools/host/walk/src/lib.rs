@@ -16,6 +16,7 @@
 //! - [`moving`]: address spaces that a hostile kernel changes between any two accesses of the walk,
 //!   along random schedules and along all schedules of tiny cases. Every page that the walk keeps
 //!   must have been mapped, with its permissions, while the reference was held.
+//! - [`fuzz`]: the same and more from bytes, for a fuzzer that is guided by what they reach.
 
 #![cfg_attr(not(test), allow(dead_code, unused_imports))]
 #![warn(missing_docs, rust_2018_idioms)]
@@ -36,37 +37,39 @@ mod refusal;
 mod request;
 mod walk;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod c;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod flags;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod folios;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 #[cfg(test)]
 mod grabs;
 #[cfg(test)]
 mod laws;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod memory;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod moving;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod naive;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod packing;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod ranged;
 #[cfg(test)]
 mod requests;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod shape;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod still;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod world;
 
 /// How many random cases a property is tried with, unless `PROPTEST_CASES` says otherwise.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 fn config(cases: u32) -> proptest::test_runner::Config {
     let config = proptest::test_runner::Config {
         failure_persistence: None,

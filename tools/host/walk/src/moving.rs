@@ -14,6 +14,7 @@ use crate::world::World;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+pub(crate) mod fuzz;
 mod kernel;
 mod oracle;
 mod ranges;

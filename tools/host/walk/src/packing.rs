@@ -5,6 +5,8 @@
 use crate::packed::{pack, ranges, total, Block, BlockWriter, PfnRange, WORDS};
 use proptest::prelude::*;
 
+pub(crate) mod fuzz;
+
 /// Anything that a block can hold.
 fn any_range() -> impl Strategy<Value = PfnRange> {
     let first = prop_oneof![0..1u64 << 20, 0..1u64 << 52, Just((1 << 52) - 1)];
@@ -42,6 +44,26 @@ fn words(range: &PfnRange) -> usize {
     1 + usize::from(!common || range.nr_pages == 1 << 63)
 }
 
+/// Packs a list into so many blocks, and reads it again.
+fn comes_out(list: &[PfnRange], room: usize, garbage: u64) {
+    let mut blocks = blocks(room, garbage);
+    let (packed, used) = pack(list.iter().copied(), blocks.iter_mut());
+    assert_eq!(unpack(&blocks[..used]), &list[..packed]);
+    // It ends where the room does.
+    assert!(packed == list.len() || used == room);
+    // Each block but the last is as full as it can be.
+    let mut left = &list[..packed];
+    for block in &blocks[..used] {
+        let (this, rest) = left.split_at(ranges(block).count());
+        let full: usize = this.iter().map(words).sum();
+        assert!(full <= WORDS);
+        let next = rest.first().or(list.get(packed));
+        assert!(next.is_none_or(|next| full + words(next) > WORDS));
+        left = rest;
+    }
+    assert!(left.is_empty());
+}
+
 proptest! {
     #![proptest_config(crate::config(3_000))]
 
@@ -51,22 +73,7 @@ proptest! {
         room in 0usize..6,
         garbage: u64,
     ) {
-        let mut blocks = blocks(room, garbage);
-        let (packed, used) = pack(list.iter().copied(), blocks.iter_mut());
-        prop_assert_eq!(unpack(&blocks[..used]), &list[..packed]);
-        // It ends where the room does.
-        prop_assert!(packed == list.len() || used == room);
-        // Each block but the last is as full as it can be.
-        let mut left = &list[..packed];
-        for block in &blocks[..used] {
-            let (this, rest) = left.split_at(ranges(block).count());
-            let full: usize = this.iter().map(words).sum();
-            prop_assert!(full <= WORDS);
-            let next = rest.first().or(list.get(packed));
-            prop_assert!(next.is_none_or(|next| full + words(next) > WORDS));
-            left = rest;
-        }
-        prop_assert!(left.is_empty());
+        comes_out(&list, room, garbage);
     }
 
     #[test]

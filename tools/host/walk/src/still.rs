@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 mod cases;
+pub(crate) mod fuzz;
 mod ranges;
 mod space;
 

@@ -21,16 +21,16 @@ use std::ops::Range;
 
 /// How the pages are asked for.
 #[derive(Clone, Copy, Debug)]
-struct Calls {
+pub(super) struct Calls {
     /// Ranges that the buffer has room for.
-    room: usize,
+    pub(super) room: usize,
     /// Pages that the fallback gets at once.
-    step: usize,
+    pub(super) step: usize,
 }
 
 /// Calls until all is got, or nothing more comes, while the steps are made. Returns the number of
 /// events.
-fn run(stage: Stage, asked: Calls, due: Vec<(usize, Step)>) -> usize {
+pub(super) fn run(stage: Stage, asked: Calls, due: Vec<(usize, Step)>) -> usize {
     let (world, mut kernel) = Kernel::new(stage, due);
     let mut held: Vec<Held> = Vec::new();
 
