@@ -4,6 +4,7 @@
 ARCH    ?= x86_64
 ARCHES  ?= x86_64 i386
 FLAVOUR ?= release
+MINUTES ?= 10
 CACHE   ?= $(HOME)/.cache/fast_gup
 # The tools read these from the environment; empty means their default.
 export CACHE
@@ -13,7 +14,7 @@ PREPARE = tools/kernel/prepare --flavour $(FLAVOUR)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup kernel module samples demo test bench check shell artifacts rust-analyzer clean distclean
+.PHONY: help setup kernel module samples demo test soak bench check shell artifacts rust-analyzer clean distclean
 
 help:
 	@echo 'fast_gup: user addresses to referenced pages without a lock, in Rust'
@@ -21,6 +22,8 @@ help:
 	@echo '  make demo           from nothing to a booted guest whose O_DIRECT and splice'
 	@echo '                      traffic goes through the module, and what was served how'
 	@echo '  make test           every test; the last line counts them'
+	@echo '  make soak MINUTES=  all races at once with settings that change, and the fuzzer; prints'
+	@echo '                      what repeats it'
 	@echo '  make shell          a guest with the module loaded, to play in (Ctrl-A X ends it)'
 	@echo
 	@echo '  make setup          find or install what the builds need'
@@ -42,6 +45,7 @@ help:
 	@echo '                   or for ppc64le 4k (base pages of 4 KiB)'
 	@echo '  CPU=$(CPU)  the processor of shell and bench; on ppc64le, power9 has radix trees and'
 	@echo '        power8 the hashed page table'
+	@echo '  MINUTES=$(MINUTES) SEED=$(SEED)  of soak'
 	@echo '  KSRC=$(KSRC)  your kernel source: a tree, a git checkout or a tarball'
 	@echo '  ACCEL=$(ACCEL)  auto, kvm or tcg'
 	@echo '  JOBS=$(JOBS)  compilers at once (default: one for each processor)'
@@ -64,6 +68,10 @@ demo:
 test:
 	@set -e; for arch in $(ARCHES); do $(PREPARE) --arch $$arch --quiet; done
 	@tools/testing/run --arches "$(ARCHES)" --flavour $(FLAVOUR)
+
+soak:
+	@$(PREPARE) --arch $(ARCH) --quiet
+	@tools/testing/soak --arch $(ARCH) --flavour $(FLAVOUR) --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
 
 bench:
 	@$(PREPARE) --arch $(ARCH) --quiet

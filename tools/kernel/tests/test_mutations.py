@@ -11,7 +11,7 @@ from lib import mutation
 
 sys.path.append(str(TOOLS / "testing"))
 
-from driver import plan  # noqa: E402
+from driver import plan, soak  # noqa: E402
 
 REPO = TOOLS.parent
 
@@ -61,3 +61,23 @@ class Mutations(unittest.TestCase):
     def test_lines_may_be_broken_elsewhere(self):
         one = table("testing").Mutation("a name", "file.rs", "if a && b {", "if a {", ())
         self.assertEqual(mutation.mutated("x;\nif a\n    && b\n{\n}\n", one, "t"), "x;\nif a {\n}\n")
+
+
+class Soak(unittest.TestCase):
+    """What the guest says, and what is made of it."""
+
+    def test_iterations_of_each_class(self):
+        told = soak.Told()
+        for line in ("#  RUN           races.munmap.content ...", "# 12 turns against 345 calls: 1 pages, 2 fast",
+                     "ok 1 races.munmap.content", "#  RUN           fork_race.anon.content ...",
+                     "# 20 forks beside 40 pins: 3 pages fast", "ok 2 fork_race.anon.content"):
+            told.line(line)
+        self.assertEqual((told.turns["races.munmap"], told.calls["races.munmap"]), (12, 345))
+        self.assertEqual(told.turns["fork_race.anon"], 20)
+        self.assertEqual(told.bad, [])
+
+    def test_failures_are_heard(self):
+        for line in ("not ok 3 races.free.content", "@@soak bad 7 pins are left"):
+            told = soak.Told()
+            told.line(line)
+            self.assertTrue(told.bad, line)

@@ -88,7 +88,8 @@ def collect(built, values):
     gup_test = values.get("gup_test")
     if gup_test and os.path.exists(gup_test):
         shutil.copy2(gup_test, tests / "gup_test")
-    shutil.copy2(REPO / "tools" / "testing" / "driver" / "guest.sh", tests)
+    for script in ("guest.sh", "soak.sh"):
+        shutil.copy2(REPO / "tools" / "testing" / "driver" / script, tests)
     return tests
 
 

@@ -67,8 +67,14 @@ long stats_read(const char *site, const char *key);
 
 /* Pins taken and not yet released in the whole system. */
 long pins_outstanding(void);
-/* Wait until pins_outstanding() is @expected; I/O releases pins late. */
+/*
+ * Wait until pins_outstanding() is @expected; I/O releases pins late.  In company,
+ * nobody can tell their own from the others': whoever started all looks at the end.
+ */
 bool pins_settle(long expected, long *seen);
+
+/* Do other tests run at the same time (FAST_GUP_COMPANY)? */
+bool in_company(void);
 
 /* /proc/self/pagemap */
 #define PM_PRESENT	(1ULL << 63)

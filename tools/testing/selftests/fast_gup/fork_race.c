@@ -201,9 +201,11 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 	printf("# %ld calls gave back for fork, %ld wrong\n", given_back, wrong);
 	fflush(stdout);
 	EXPECT_EQ(0, wrong);
-	EXPECT_GE(n, 20);
-	EXPECT_GE(pins, n);
-	EXPECT_GE(fast, 1);
+	if (!in_company()) {
+		EXPECT_GE(n, 20);
+		EXPECT_GE(pins, n);
+		EXPECT_GE(fast, 1);
+	}
 }
 
 FIXTURE(ksm) {

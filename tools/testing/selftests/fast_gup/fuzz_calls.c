@@ -94,11 +94,12 @@ int64_t fuzz_info(struct fuzz_world *w, struct bytes *b)
 	return ret;
 }
 
-/* The page map says what is there; nobody else changes it. */
+/* The page map says what is there; nobody else changes it, but in company. */
 static void check_frames(struct fuzz_world *w, uint64_t addr,
 			 const struct fast_gup_page *pages, int64_t nr)
 {
-	if (!in_arena(w, addr) || !in_arena(w, addr + (nr - 1) * page_size()))
+	if (in_company() || !in_arena(w, addr) ||
+	    !in_arena(w, addr + (nr - 1) * page_size()))
 		return;
 	for (int64_t i = 0; i < nr; i += 1 + nr / 4) {
 		void *at = (void *)(uintptr_t)(addr + i * page_size());
