@@ -17,6 +17,7 @@ class Mutation(NamedTuple):
     old: str
     new: str
     tests: Tuple[str, ...]      # PROGRAM or PROGRAM:PART, as for tools/testing/run --only
+    boot: str = ""              # where they run, if it is not where those of the class do
 
 
 class Class(NamedTuple):
@@ -27,6 +28,10 @@ class Class(NamedTuple):
     # Where the mistakes can be noticed: the guests of x86_64 unless the format is another's.
     arch: str = "x86_64"
     boot: str = "5-level"
+
+    def boot_of(self, mutation):
+        """The guest in which a mistake can be noticed."""
+        return mutation.boot or self.boot
 
 
 X86, ALLOWED, GRAB, PATH = "format/x86_64.rs", "folio/allowed.rs", "folio/grab.rs", "walk/path.rs"
@@ -89,7 +94,10 @@ CLASSES = (
     Class(11, "longterm", (
         Mutation("files may be pinned for long", ALLOWED,
                  "let reject_file_backed = flags.contains(LONGTERM_WRITE);", "let reject_file_backed = false;",
-                 ("permissions:file_ext4", "kernel_gup_longterm")),
+                 ("permissions:file_ext4",)),
+        Mutation("movable memory may be pinned for long", "folio.rs",
+                 "unsafe { bindings::folio_is_longterm_pinnable(self.as_ptr()) }", "true",
+                 ("slow_path:longterm_moves",), "waits"),
     )),
     Class(12, "refcount-overflow", (
         Mutation("a count may become negative", "folio.rs",
@@ -112,6 +120,10 @@ CLASSES = (
         Mutation("a guess is not looked at again", GRAB, "(PIN && folio.is_large()) ||", "",
                  ("races:split_folio", "races:split_collapse")),
     ), ("host grab: the folio is not looked up again", "host grab: a guess is not looked at again")),
+    Class(15, "p2pdma", (
+        Mutation("memory of a device is for all", ALLOWED, "if !flags.contains(Flags::PCI_P2PDMA) && folio.is_p2pdma() {",
+                 "if false {", ("p2pdma:refused",)),
+    ), boot="waits"),
     Class(16, "zone-device", (
         Mutation("special entries are permitted", X86,
                  """raw & (rights.need | SPECIAL | PKEY) == rights.fast
@@ -124,6 +136,10 @@ CLASSES = (
     Class(18, "slow-path", (
         Mutation("what was got is lost on an error", GUP, "Err(_) if fast > 0 => fast as isize,", "",
                  ("errors",)),
+        Mutation("the fallback does not fault", "fallback.rs",
+                 "let offered = flags.without(Flags::GET.with(Flags::PIN)).raw();",
+                 "let offered = flags.without(Flags::GET.with(Flags::PIN)).raw() | Flags::NOFAULT.raw();",
+                 ("faults:late", "faults:two_retries")),
     )),
     Class(19, "range-checks", (
         Mutation("beyond the end of user space", REQUEST, "if end > limit || end <= start {", "if end <= start {",

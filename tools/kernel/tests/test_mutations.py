@@ -44,11 +44,11 @@ class Mutations(unittest.TestCase):
 
     def test_who_notices_is_there(self):
         for each in self.classes:
-            boot = next((one for one in plan.BOOTS[each.arch] if one.name == each.boot), None)
-            self.assertIsNotNone(boot, f"no boot {each.boot}")
-            known = {name for one in plan.BOOTS[each.arch] for name in one.programs}
-            for test in (test for one in each.mutations for test in one.tests):
-                self.assertIn(test.partition(":")[0], known)
+            boots = {one.name: one.programs for one in plan.BOOTS[each.arch]}
+            self.assertIn(each.boot, boots)
+            for one in each.mutations:
+                for test in one.tests:
+                    self.assertIn(test.partition(":")[0], boots[each.boot_of(one)], one.name)
             for kind, name in (other.split(" ", 1) for other in each.others):
                 if kind == "host":
                     self.assertIn(name, self.on_host)
