@@ -76,7 +76,10 @@ CLASSES = (
         "host parent read again to go down", "litmus free+nowait", "litmus descend+ctrl")),
     Class(7, "pmd-unshare", (
         NO_PARENTS._replace(tests=("races_file:hugetlb_unshare", "races:refill")),
-    ), ("host no second look at the PUD", "litmus parents+normb")),
+        Mutation("the walk is not published", "tables.rs", "unsafe { lockless_walk::published(self.mm, walk) }", "walk()",
+                 ("walk_flag:own.unshare_waits",)),
+    ), ("host no second look at the PUD", "litmus parents+normb", "litmus walkflag+nobeginmb", "litmus walkflag+nosyncmb",
+        "litmus walkflag+norelease", "model walk_flag")),
     Class(8, "pae-torn", (
         Mutation("an entry is read once", "format/x86_pae.rs", "if now == low {", "if true {",
                  ("pae_flip",)),
