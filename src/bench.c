@@ -284,6 +284,9 @@ int fast_gup_bench(struct fast_gup_bench *bench)
 	};
 	int err = -ENOMEM;
 
+	/* What does not fit a long must not become another request. */
+	if (run.start != bench->addr || nr > LONG_MAX >> PAGE_SHIFT)
+		return -ERANGE;
 	if (!IS_ALIGNED(run.start, PAGE_SIZE) || nr % (unsigned long)bench->per_call)
 		return -EINVAL;
 	calls = nr / (unsigned long)bench->per_call;

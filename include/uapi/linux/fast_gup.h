@@ -323,8 +323,9 @@ struct fast_gup_stay {
  */
 #define FAST_GUP_IOC_PACK	_IOWR(FAST_GUP_IOC_MAGIC, 0x86, struct fast_gup_pack)
 /*
- * E2BIG for too many pages, EFAULT if a call got less than it asked for: it has
- * been released, and nothing is known of its time.
+ * E2BIG for too many pages, ERANGE if .addr or the length do not fit a long of
+ * this kernel, EFAULT if a call got less than it asked for, or its own answer:
+ * what was got has been released, and nothing is known of its time.
  */
 #define FAST_GUP_IOC_BENCH	_IOWR(FAST_GUP_IOC_MAGIC, 0x8f, struct fast_gup_bench)
 /* EFAULT if there is no memory at .word. */

@@ -77,6 +77,7 @@ static int64_t ask(struct fuzz_world *w, struct bytes *b, unsigned long cmd, voi
 	switch (ret) {
 	case 0: case -EINVAL: case -EFAULT: case -ENOENT: case -EBADF:
 	case -ERANGE: case -E2BIG: case -ENOMEM: case -ENOSPC: case -EBUSY:
+	case -EOVERFLOW:
 		break;
 	default:
 		fuzz_wrong(w, "command %#lx answers %lld", cmd, (long long)ret);

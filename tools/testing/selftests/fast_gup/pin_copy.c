@@ -275,7 +275,8 @@ TEST_F_TIMEOUT(pin_copy, beside_other_mappings, TEST_SECONDS)
 		ASSERT_EQ(0, gup_release(self->session.dev, self->handle, true));
 	}
 	if (memory_kinds[variant->id].anon) {
-		munmap(self->memory.addr, self->len);
+		/* All of it: a huge page is freed as one. */
+		memory_free(&self->memory);
 		EXPECT_TRUE(pfns_freed(self->pfns, pages(), PFN_ANON, &still))
 			TH_LOG("%ld of %zu pages were not freed", still,
 			       pages());
