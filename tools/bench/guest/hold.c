@@ -81,10 +81,12 @@ static long get_ranges(uint64_t addr)
 	return ioctl(dev, FAST_GUP_IOC_RANGES, &call) ? -1 : call.result;
 }
 
+#define NR_CALLERS	4
+
 static const struct {
 	const char *name;
 	long (*get)(uint64_t addr);
-} callers[] = {
+} callers[NR_CALLERS] = {
 	{ "no-retry", get_held },
 	{ "C", get_c },
 	{ "ours", get_ours },
@@ -220,7 +222,7 @@ int main(int argc, char **argv)
 	trace_prepare();
 	/* Once for everything that is done once. */
 	for (int round = 0; round <= 1; round++)
-		for (unsigned int who = 0; who < sizeof(callers) / sizeof(callers[0]); who++) {
+		for (unsigned int who = 0; who < NR_CALLERS; who++) {
 			measure(round ? "file" : "first-file", disk, calls, who);
 			measure(round ? "absent" : "first-absent", -1, calls, who);
 		}
