@@ -297,10 +297,12 @@ static bool map_anew(void *arg)
 {
 	FIXTURE_DATA(faults) *self = arg;
 	char *p = (char *)(uintptr_t)place(self, HOLE);
+	/* With a hash table, small pages have no room among huge ones. */
+	int flags = self->unit == page_size() ? 0 : MAP_HUGETLB;
 
 	if (munmap(p, self->unit) ||
-	    mmap(p, self->unit, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != p)
+	    mmap(p, self->unit, PROT_READ | PROT_WRITE, flags | MAP_PRIVATE |
+		 MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != p)
 		return false;
 	memset(p, 0x5a, self->unit);
 	return true;
