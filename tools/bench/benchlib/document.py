@@ -39,7 +39,7 @@ def _collapses(made):
     """The table, and what it was measured on."""
     found = made.get("walk_flag", {})
     if not found.get("rows"):
-        return f"Not measured: {found.get('why', 'left out')}."
+        return f"Not measured: {found['why']}."
     parts = sorted({(row["kilobytes"], row["megabytes"]) for row in found["rows"] if row["megabytes"] != 1024})
     scaled = "".join(f" Of folios of {kilobytes} KiB, {megabytes} MiB were made, and the figures scaled."
                      for kilobytes, megabytes in parts)
@@ -68,8 +68,13 @@ PARTS = {
     "targets": lambda made: report.rst(_targets(made)),
 }
 
-# What --without leaves out; its table stays as it is.
-OPTIONAL = {"locked": "locked", "direct-io": "direct_io"}
+# Whether there is what --without leaves out; if not, its table stays as it is.
+OPTIONAL = {
+    "locked": lambda made: made["locked"],
+    "direct-io": lambda made: made["direct_io"],
+    "collapses": lambda made: made.get("walk_flag", {}).keys() - {"cost"},
+    "hold": lambda made: made.get("hold"),
+}
 
 
 def write(made):
@@ -82,7 +87,7 @@ def write(made):
             return found[0]
         if part not in PARTS:
             fail(f"{PAGE.name} asks for {part}, which is no table", f"one of: {' '.join(PARTS)}")
-        if part in OPTIONAL and not made[OPTIONAL[part]]:
+        if part in OPTIONAL and not OPTIONAL[part](made):
             return found[0]
         replaced.append(part)
         return f".. bench {guest} {part}\n\n{PARTS[part](made)}\n\n.. bench end"
