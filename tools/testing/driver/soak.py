@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from lib.console import duration, fail
+from lib.console import fail
 from lib.paths import REPO
 
 from . import build, plan
