@@ -2,10 +2,12 @@
 /* See fast_gup_lib.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "fast_gup_lib.h"
@@ -315,6 +317,40 @@ long file_read_long(const char *path)
 		value = -1;
 	fclose(f);
 	return value;
+}
+
+char task_state(pid_t pid, pid_t tid)
+{
+	char path[64], line[256], state = '?';
+	const char *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	f = fopen(path, "re");
+	if (f && fgets(line, sizeof(line), f)) {
+		p = strrchr(line, ')');
+		if (p && strlen(p) > 2)
+			state = p[2];
+	}
+	if (f)
+		fclose(f);
+	return state;
+}
+
+bool set_capability(int capability, bool have)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return false;
+	if (have)
+		data[capability / 32].effective |= 1u << capability % 32;
+	else
+		data[capability / 32].effective &= ~(1u << capability % 32);
+	return !syscall(SYS_capset, &header, data);
 }
 
 long env_long(const char *name, long dflt)

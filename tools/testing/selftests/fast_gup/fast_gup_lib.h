@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <linux/fast_gup.h>
 
 #ifndef ARRAY_SIZE
@@ -96,6 +97,11 @@ bool pfns_freed(const uint64_t *pfns, long nr, uint64_t kind, long *still);
 bool file_write(const char *path, const char *text);
 long file_read_long(const char *path);
 long env_long(const char *name, long dflt);
+
+/* A letter of /proc/PID/task/TID/stat: R, S, D; ? if there is no such task. */
+char task_state(pid_t pid, pid_t tid);
+/* Takes a capability away from this process, or gives it back. */
+bool set_capability(int capability, bool have);
 double seconds(void);
 
 /* A small generator with a printed seed, so that a failure can be repeated. */

@@ -7,6 +7,7 @@
  * In a group of its own (cgroup v2) that has little memory, so that it does not
  * take long to run out of it.
  */
+#include <linux/capability.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

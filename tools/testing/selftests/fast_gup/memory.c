@@ -10,9 +10,6 @@
 #include "memory.h"
 #include "memory_file.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 /* 64K where a page has 4K. */
 #define MTHP_SIZE	(16 * page_size())

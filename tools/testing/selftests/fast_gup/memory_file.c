@@ -15,9 +15,6 @@
 #include "fast_gup_lib.h"
 #include "memory_file.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #define HUGEPAGES	"/sys/kernel/mm/hugepages"
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define SHMEM_ENABLED	THP "shmem_enabled"

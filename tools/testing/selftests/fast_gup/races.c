@@ -9,9 +9,6 @@
 #include "race.h"
 #include "session.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif

@@ -19,9 +19,6 @@
 #include "race.h"
 #include "session.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #define GIGABYTE	(1UL << 30)
 #define STRANGER	0x57a90e01	/* whose pages are not in this process */
 

@@ -10,9 +10,6 @@
 #include "ranges_lib.h"
 #include "session.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 
 FIXTURE(ranges_held) {
 	struct session session;

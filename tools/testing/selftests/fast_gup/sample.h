@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,23 +71,6 @@ static inline int write_buffer(int dev, uint64_t offset, const void *from,
 			       uint64_t len)
 {
 	return copy(dev, PINNED_BUFFER_IOC_WRITE, offset, from, len);
-}
-
-/* Takes a capability away from this process, or gives it back. */
-static inline bool set_capability(int capability, bool have)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	if (have)
-		data[capability / 32].effective |= 1u << capability % 32;
-	else
-		data[capability / 32].effective &= ~(1u << capability % 32);
-	return !syscall(SYS_capset, &header, data);
 }
 
 #endif /* FAST_GUP_SAMPLE_H */

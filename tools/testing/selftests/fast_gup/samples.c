@@ -4,6 +4,7 @@
  * whatever its process does, is bounded by RLIMIT_MEMLOCK, and is released
  * once.
  */
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>

@@ -55,20 +55,6 @@ FIXTURE_TEARDOWN(security)
 		EXPECT_EQ(0, _status) TH_LOG("%s", #what);		\
 	} while (0)
 
-static bool drop_capability(int capability)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	data[capability / 32].effective &= ~(1u << capability % 32);
-	data[capability / 32].permitted &= ~(1u << capability % 32);
-	return !syscall(SYS_capset, &header, data);
-}
-
 static int open_fails(const char *path, int flags, int why)
 {
 	int fd = open(path, flags);
@@ -78,7 +64,7 @@ static int open_fails(const char *path, int flags, int why)
 
 static int as_root_without_capability(void)
 {
-	return !drop_capability(CAP_SYS_ADMIN) ||
+	return !set_capability(CAP_SYS_ADMIN, false) ||
 	       open_fails(FAST_GUP_DEVICE, O_RDWR, EPERM) ||
 	       open_fails(FAST_GUP_DEVICE, O_RDONLY, EPERM);
 }

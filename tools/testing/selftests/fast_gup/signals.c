@@ -102,24 +102,6 @@ static void wait_for_ever(int dev, uint32_t entry, int ready)
 	_exit(2);		/* it must not come back */
 }
 
-static char state_of(pid_t pid)
-{
-	char path[64], line[256], state = '?';
-	const char *p;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (f && fgets(line, sizeof(line), f)) {
-		p = strrchr(line, ')');
-		if (p && strlen(p) > 2)
-			state = p[2];
-	}
-	if (f)
-		fclose(f);
-	return state;
-}
-
 /* A fatal signal ends the slow path; the pins already taken come back. */
 TEST_F_TIMEOUT(signals, killed_while_waiting, TEST_SECONDS)
 {
@@ -153,7 +135,7 @@ TEST_F_TIMEOUT(signals, killed_while_waiting, TEST_SECONDS)
 		close(ready[0]);
 
 		/* Let it fall asleep in the fault. */
-		for (int i = 0; i < 200 && state_of(pid) == 'R'; i++)
+		for (int i = 0; i < 200 && task_state(pid, pid) == 'R'; i++)
 			usleep(10 * 1000);
 		usleep(100 * 1000);
 		EXPECT_EQ(0, waitpid(pid, &status, WNOHANG))

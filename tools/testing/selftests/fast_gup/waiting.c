@@ -95,20 +95,7 @@ void waiting_free(struct waiting *w)
 
 char waiting_state(const struct waiting *w)
 {
-	char path[64], line[256], state = '?';
-	const char *p;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)w->tid);
-	f = fopen(path, "re");
-	if (f && fgets(line, sizeof(line), f)) {
-		p = strrchr(line, ')');
-		if (p && strlen(p) > 2)
-			state = p[2];
-	}
-	if (f)
-		fclose(f);
-	return state;
+	return task_state(getpid(), w->tid);
 }
 
 static void *bystander_loop(void *arg)

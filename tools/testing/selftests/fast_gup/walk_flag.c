@@ -21,9 +21,6 @@
 #include "memory.h"
 #include "session.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #define GIGABYTE	(1UL << 30)
 #define SWITCH		"/sys/kernel/debug/lockless_pgtable_walk"
 #define COUNTERS	"/sys/kernel/debug/fast_gup/walk_sync"
@@ -198,6 +195,19 @@ static bool collapse(struct memory *m)
 	return false;
 }
 
+/* Whether one collapse returns while somebody stays in a walk. */
+static bool collapse_returns_early(FIXTURE_DATA(walk_flag) *self)
+{
+	pthread_t leaver;
+	bool early;
+
+	pthread_create(&leaver, NULL, leave_thread, self->meeting);
+	madvise(self->memory.addr, self->memory.len, MADV_COLLAPSE);
+	early = there(self->meeting);
+	pthread_join(leaver, NULL);
+	return early;
+}
+
 /* Small pages in room for huge ones: the collapse is still to come. */
 static bool make_anon(FIXTURE_DATA(walk_flag) *self)
 {
@@ -304,7 +314,6 @@ TEST_F_TIMEOUT(walk_flag, collapse_waits, TEST_SECONDS)
 {
 	struct stayer s = { .self = self, .walk = variant->walk };
 	struct counters before, c;
-	pthread_t leaver;
 	bool was_there;
 
 	if (!make_anon(self))
@@ -312,10 +321,7 @@ TEST_F_TIMEOUT(walk_flag, collapse_waits, TEST_SECONDS)
 	ASSERT_TRUE(counters_read(&before));
 	pthread_create(&s.thread, NULL, stay_thread, &s);
 	wait_until_there(self->meeting);
-	pthread_create(&leaver, NULL, leave_thread, self->meeting);
-	madvise(self->memory.addr, self->memory.len, MADV_COLLAPSE);
-	was_there = there(self->meeting);
-	pthread_join(leaver, NULL);
+	was_there = collapse_returns_early(self);
 	pthread_join(s.thread, NULL);
 	ASSERT_FALSE(self->meeting->failed);
 	EXPECT_FALSE(was_there)
@@ -395,7 +401,6 @@ TEST_F_TIMEOUT(walk_flag, walk_of_another, TEST_SECONDS)
 TEST_F_TIMEOUT(walk_flag, inner_stands_for_all, TEST_SECONDS)
 {
 	struct counters before, c;
-	pthread_t leaver;
 	bool was_there;
 
 	if (variant->walk != FAST_GUP_STAY_INNER)
@@ -405,10 +410,7 @@ TEST_F_TIMEOUT(walk_flag, inner_stands_for_all, TEST_SECONDS)
 	ASSERT_TRUE(start_process(self, variant->walk));
 	meet(self->meeting);
 	ASSERT_TRUE(counters_read(&before));
-	pthread_create(&leaver, NULL, leave_thread, self->meeting);
-	madvise(self->memory.addr, self->memory.len, MADV_COLLAPSE);
-	was_there = there(self->meeting);
-	pthread_join(leaver, NULL);
+	was_there = collapse_returns_early(self);
 	ASSERT_FALSE(self->meeting->failed);
 	EXPECT_FALSE(was_there)
 		TH_LOG("a table was collapsed under a walk that may be in it");
