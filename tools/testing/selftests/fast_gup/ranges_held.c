@@ -10,7 +10,6 @@
 #include "ranges_lib.h"
 #include "session.h"
 
-
 FIXTURE(ranges_held) {
 	struct session session;
 	struct memory memory;
