@@ -43,7 +43,7 @@ def arguments(arch, flavour, boot, programs, tests, disk, nvme, slow, module=Non
     words = [str(RUNNER), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(total), "--disk", str(disk),
              "--nvme", str(nvme), "--add", f"{tests}:/tests",
-              "--append", f"{plan.KERNEL_ARGS} {boot.huge} {plan.debug_append(flavour)}".rstrip()]
+              "--append", f"{plan.KERNEL_ARGS} {boot.huge} {plan.debug_append(arch, flavour, boot)}".rstrip()]
     if slow:
         words += ["--slow-disk", str(slow)]
     if boot.p2pdma:

@@ -67,7 +67,7 @@ def guest(arch, flavour, boot, tests, options, disk):
     seconds = options.minutes * 60
     words = [str(REPO / "tools" / "vm" / "run"), "--arch", arch, "--flavour", flavour, "--smp", str(boot.smp),
              "--mem", boot.memory, "--timeout", str(seconds + GRACE), "--disk", str(disk), "--add", f"{tests}:/tests",
-             "--append", f"{plan.KERNEL_ARGS} {boot.huge} {plan.debug_append(flavour)}"]
+             "--append", f"{plan.KERNEL_ARGS} {boot.huge} {plan.debug_append(arch, flavour, boot)}"]
     if boot.cpu:
         words += ["--cpu", boot.cpu]
     return [*words, "--", "sh", "/tests/soak.sh", str(options.seed), str(seconds)]

@@ -127,7 +127,8 @@ class Machine(unittest.TestCase):
                      "--smp", "3", "--mem", "768M", "--append", "first=1", "--append", "b=2 c=3")
         cpus, memory, arguments = done.stdout.decode().splitlines()
         self.assertEqual(cpus, "3")
-        self.assertTrue(600 << 10 < int(memory.split()[1]) <= 768 << 10, memory)
+        # A debug kernel keeps a good part of it for itself.
+        self.assertTrue(512 << 10 < int(memory.split()[1]) <= 768 << 10, memory)
         self.assertTrue(arguments.endswith("first=1 b=2 c=3"), arguments)
 
     @unittest.skipIf(os.environ.get("ARCH", "x86_64") == "i386", "no NUMA on 32-bit machines")

@@ -131,6 +131,10 @@ static void pin_once(struct pinner *p, uint64_t n)
 		nr = race->pages - first;
 	if (race->opponent.c_walk && random_below(&p->random, 2))
 		entry = c_entries[random_below(&p->random, ARRAY_SIZE(c_entries))];
+	if (race->opponent.only) {
+		entry = FAST_GUP_ENTRY_GET_ONLY;
+		flags = 0;
+	}
 	if (random_below(&p->random, 2))
 		flags |= FAST_GUP_WRITE;
 	p->calls++;
@@ -150,6 +154,8 @@ static void pin_once(struct pinner *p, uint64_t n)
 
 	if (race->belongs)
 		check_frames(p, first, got);
+	if (race->opponent.only)
+		return;
 	check_page(p, first, 0);
 	check_page(p, first, got - 1);
 	for (int i = 0; i < 4; i++)
@@ -247,7 +253,8 @@ static const char *verdict(const struct race *race)
 const char *race_run(struct race *race)
 {
 	const double start = seconds(), limit = env_long("FAST_GUP_SECONDS", 5);
-	const long iterations = env_long("FAST_GUP_ITERATIONS", 40000);
+	const long iterations = env_long("FAST_GUP_ITERATIONS",
+					 race->opponent.only ? 400000 : 40000);
 	const long wanted = env_long("FAST_GUP_PINNERS", 2);
 	const int nr = wanted < 1 ? 1 : wanted > PINNERS ? PINNERS : wanted;
 	struct pinner pinners[PINNERS];
@@ -281,14 +288,17 @@ const char *race_run(struct race *race)
 	pthread_create(&opponent, NULL, opponent_loop, race);
 	while (running && !race->turn_failed) {
 		double took = seconds() - start;
-		unsigned long calls = 0;
+		unsigned long calls = 0, wrong = 0;
 
 		usleep(20 * 1000);
 		running = false;
 		for (int i = 0; i < nr; i++) {
 			running |= !pinners[i].done;
 			calls += pinners[i].calls;
+			wrong += pinners[i].wrong;
 		}
+		if (wrong)
+			break;
 		if (took > limit && race->turns >= race->opponent.least &&
 		    calls >= LEAST_CALLS)
 			break;

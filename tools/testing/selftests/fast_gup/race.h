@@ -27,6 +27,7 @@ struct opponent {
 	bool fresh;		/* makes new pages: zeroes are right */
 	bool coherent;		/* a pin must follow the memory's writes */
 	bool c_walk;		/* the kernel's own walk is attacked as well */
+	bool only;		/* nothing faults, or is held: belongs() tells all */
 };
 
 struct race {

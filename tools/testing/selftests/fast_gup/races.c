@@ -77,13 +77,17 @@ static bool turn_dontneed(struct race *race, unsigned long n)
 }
 
 /* Whole tables move: the parents are read again, not the leaf alone. */
-static bool turn_mremap(struct race *race, unsigned long n)
+static bool move(struct race *race, char *from, char *to)
 {
 	size_t len = race->pages * page_size();
-	char *from = race->base[n & 1], *to = race->base[!(n & 1)];
 
 	return mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
 		      to) == to;
+}
+
+static bool turn_mremap(struct race *race, unsigned long n)
+{
+	return move(race, race->base[n & 1], race->base[!(n & 1)]);
 }
 
 /* Write-protection by fork(): write_protect_seq around a pin. */
@@ -212,12 +216,14 @@ FIXTURE_SETUP(races)
 	race_init(race, self->session.dev, &self->memory, variant->pages,
 		  &variant->opponent);
 	tag_range(self->memory.addr, len, RACE_OWNER, 0);
-	if (variant->opponent.turn == turn_mremap) {
-		/* Both places aligned to a table, so that tables move. */
-		race->base[1] = memory_reserve(&other, len,
-					       pmd_size() ?: 2UL << 20);
-		ASSERT_NE(NULL, race->base[1]);
+	if (variant->opponent.turn != turn_mremap)
+		return;
+	/* Both places aligned to a table, so that tables move. */
+	for (int i = 0; i < 2; i++) {
+		race->base[i] = memory_reserve(&other, len, pmd_size() ?: 2UL << 20);
+		ASSERT_NE(NULL, race->base[i]);
 	}
+	ASSERT_TRUE(move(race, self->memory.addr, race->base[0]));
 }
 
 FIXTURE_TEARDOWN(races)
