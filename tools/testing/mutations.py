@@ -66,7 +66,7 @@ CLASSES = (
         Mutation("fork() is not waited for", LOCKLESS,
                  "if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } {",
                  "if unsafe { bindings::mm_write_protect_retry(mm.as_ptr(), seq) } && false {",
-                 ("fork_race:fork_race",)),
+                 ("fork_race:fork_race.thp_pte_late",)),
         Mutation("fork() does not look for pins", GUP,
                  "unsafe { bindings::mm_set_has_pinned(mm.as_ptr()) };",
                  "let _ = mm;", ("fork:pin_then_fork",)),
@@ -76,7 +76,8 @@ CLASSES = (
     Class(5, "thp-collapse", (NO_PARENTS,), ("host folio: no look at the parents", "model parents"),
           arch="ppc64le", boot="radix"),
     Class(6, "table-lifetime", (NO_SECOND_LOOK, NO_SECOND_LOOKS), (
-        "host parent read again to go down", "litmus free+nowait", "litmus descend+ctrl")),
+        "host parent read again to go down", "litmus free+nowait", "litmus descend+ctrl"),
+          arch="ppc64le", boot="radix"),
     Class(7, "pmd-unshare", (
         Mutation("the walk is not published", "tables.rs", "unsafe { lockless_walk::published(self.mm, walk) }", "walk()",
                  ("walk_flag:own.unshare_waits",)),
@@ -107,24 +108,19 @@ CLASSES = (
     Class(12, "refcount-overflow", (
         Mutation("a count may become negative", "folio.rs",
                  "if now.wrapping_sub(1) as u32 >= (i32::MAX - refs) as u32 {", "if now == 0 {",
-                 ("layouts:one_page_many_pins",)),
+                 ("layouts:count_runs_not_over",)),
     ), ("host counts may overflow", "host negative counts are added to")),
     Class(13, "zero-page", (
-        Mutation("the zero page is pinned", GRAB, "if PIN && ffi::is_zero_pfn(pfn) {", "if false {",
+        Mutation("the zero page is unpinned", GRAB, "    if folio.head().is_zero() {", "    if false {",
                  ("vmstat:zero_page_unpinned",)),
-        Mutation("the huge zero page is pinned", GRAB,
-                 """    if PIN && first.is_zero() {
-        return Ok((Run::new(first, Run::ZERO), 1));
-    }
-
-    let (folio, nr)""", "    let (folio, nr)", ("values:huge_zero", "vmstat")),
-    )),
+    ), ("host grab: the page of zeros is pinned", "host grab: the page of zeros is pinned as one of many")),
     Class(14, "folio-identity", (
         Mutation("the folio is not looked up again", GRAB, "if now == folio {", "if true {",
                  ("races:split_folio", "races:split_collapse")),
         Mutation("a guess is not looked at again", GRAB, "(PIN && folio.is_large()) ||", "",
                  ("races:split_folio", "races:split_collapse")),
-    ), ("host grab: the folio is not looked up again", "host grab: a guess is not looked at again")),
+    ), ("host grab: the folio is not looked up again", "host grab: a guess is not looked at again"),
+          arch="ppc64le", boot="radix"),
     Class(15, "p2pdma", (
         Mutation("memory of a device is for all", ALLOWED, "if !flags.contains(Flags::PCI_P2PDMA) && folio.is_p2pdma() {",
                  "if false {", ("p2pdma:refused",)),

@@ -201,6 +201,8 @@ TEST_F(abi, bad_pointers)
 	ASSERT_EQ(0, mprotect(edge, page_size(), PROT_READ));
 	EXPECT_EQ(-EFAULT, answer(dev, FAST_GUP_IOC_CALL, edge));
 	munmap(edge, page_size());
+	/* Nobody was told the handle: nothing may be held by it. */
+	EXPECT_EQ(self->session.pins, pins_outstanding());
 }
 
 /* A handle is one file's, and good once. */

@@ -96,6 +96,14 @@ static void *pinner_loop(void *arg)
 	return NULL;
 }
 
+static bool any_wrong(const struct pinner *pinners)
+{
+	for (int i = 0; i < PINNERS; i++)
+		if (pinners[i].wrong)
+			return true;
+	return false;
+}
+
 FIXTURE(fork_race) {
 	struct session session;
 };
@@ -160,7 +168,8 @@ TEST_F_TIMEOUT(fork_race, content, TEST_SECONDS)
 		ASSERT_EQ(0, pthread_create(&pinners[i].thread, NULL,
 					    pinner_loop, &pinners[i]));
 	}
-	for (n = 0; n < forks && (seconds() < deadline || n < 20); n++) {
+	for (n = 0; n < forks && (seconds() < deadline || n < 20) &&
+	     !any_wrong(pinners); n++) {
 		struct memory m;
 		pid_t pid;
 

@@ -3,6 +3,7 @@
  * Ranges that cross what the tables are made of: a page, a table, an upper
  * level, one kind of memory and the next.
  */
+#include <limits.h>
 #include <sys/mman.h>
 #include "memory.h"
 #include "session.h"
@@ -233,6 +234,65 @@ TEST_F_TIMEOUT(layouts, one_page_many_pins, TEST_SECONDS)
 	}
 	memory_free(&m);
 	free(handles);
+}
+
+/*
+ * Rule: a count of references never runs over, or the page would be freed under
+ * those who hold it.  One page of a file, mapped over and over, is pinned
+ * until hardly one pin more fits; then single references fill what is left.
+ * The walk alone is asked: the C takes what makes the count negative, and
+ * warns of the next.
+ */
+TEST_F_TIMEOUT(layouts, count_runs_not_over, TEST_SECONDS)
+{
+	const long maps = 4096, bias = 1024;	/* GUP_PIN_COUNTING_BIAS */
+	/* The page cache, each mapping and whoever looks on hold references. */
+	const long pins = (INT_MAX - maps - bias) / bias;
+	const int fd = memfd_create("fast_gup", MFD_CLOEXEC);
+	const int calls = (pins + maps - 1) / maps;
+	uint64_t handles[calls], last = 0;
+	struct memory area = { 0 };
+	long left = pins, fitted;
+	char *p;
+
+	p = memory_reserve(&area, maps * page_size(), page_size());
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, ftruncate(fd, page_size()));
+	for (long i = 0; i < maps; i++) {
+		char *at = p + i * page_size();
+
+		ASSERT_EQ(at, mmap(at, page_size(), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0));
+		*(volatile char *)at = 1;
+	}
+	for (int i = 0; i < calls; i++, left -= maps) {
+		long nr = left < maps ? left : maps;
+
+		ASSERT_EQ(0, gup_run(self->session.dev, &self->gup,
+				     FAST_GUP_ENTRY_PIN,
+				     FAST_GUP_WRITE | FAST_GUP_HOLD,
+				     (uintptr_t)p, nr));
+		ASSERT_EQ(nr, self->gup.call.result);
+		ASSERT_EQ(nr, self->gup.call.fast_pages);
+		handles[i] = self->gup.call.handle;
+	}
+	ASSERT_EQ(0, gup_run(self->session.dev, &self->gup,
+			     FAST_GUP_ENTRY_GET_ONLY, FAST_GUP_HOLD,
+			     (uintptr_t)p, maps));
+	fitted = self->gup.call.result;
+	last = self->gup.call.handle;
+	EXPECT_LT(0, fitted);
+	EXPECT_GT(2 * bias, fitted);
+	EXPECT_EQ(FAST_GUP_REFUSED_REFERENCE, self->gup.call.refusal);
+	EXPECT_EQ(0, gup_run(self->session.dev, &self->gup,
+			     FAST_GUP_ENTRY_GET_ONLY, 0, (uintptr_t)p, maps));
+	EXPECT_EQ(0, self->gup.call.result);
+	if (fitted > 0)
+		EXPECT_EQ(0, gup_release(self->session.dev, last, false));
+	for (int i = 0; i < calls; i++)
+		EXPECT_EQ(0, gup_release(self->session.dev, handles[i], false));
+	memory_free(&area);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

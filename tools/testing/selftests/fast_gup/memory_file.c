@@ -290,3 +290,53 @@ bool make_gigantic(struct memory *m, size_t len)
 		return memory_cannot(m, "no gigantic pages");
 	return map_hugetlb(m, len, gigantic_size(), MAP_PRIVATE);
 }
+
+int shared_table_file(void)
+{
+	int fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
+
+	if (fd >= 0 && ftruncate(fd, SHARED_TABLE)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static char *map_table(char *addr, int fd, int how)
+{
+	return mmap(addr, SHARED_TABLE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_NORESERVE | how, fd, 0);
+}
+
+bool map_shared_table(struct memory *m, long nr)
+{
+	uintptr_t addr;
+
+	if (sizeof(void *) < 8)
+		return memory_cannot(m, "32 bits share no tables of huge pages");
+	if (!hugetlb_size() || !hugetlb_want(hugetlb_size(), nr))
+		return memory_cannot(m, "no huge pages to share");
+	if (m->fd < 0)
+		return memory_cannot(m, "no file of hugetlb");
+	/* Where huge pages can be: with a hash table, that is not everywhere. */
+	m->area_len = 2 * SHARED_TABLE;
+	m->area = mmap(NULL, m->area_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		       MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+	if (m->area == MAP_FAILED) {
+		m->area = NULL;
+		return memory_cannot(m, "no room for two gigabytes");
+	}
+	addr = ((uintptr_t)m->area + SHARED_TABLE - 1) & ~(SHARED_TABLE - 1);
+	m->addr = map_table((char *)addr, m->fd, MAP_FIXED);
+	m->unit = hugetlb_size();
+	m->len = SHARED_TABLE;
+	if (m->addr == MAP_FAILED)
+		return memory_cannot(m, "no room for a gigabyte");
+	return true;
+}
+
+bool leave_shared_table(char *addr, int fd)
+{
+	return !munmap(addr, SHARED_TABLE) &&
+	       map_table(addr, fd, MAP_FIXED_NOREPLACE) == addr;
+}

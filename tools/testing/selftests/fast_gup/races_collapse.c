@@ -11,15 +11,14 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include "khugepaged.h"
+#include "memory_file.h"
 #include "race.h"
 #include "session.h"
 
-#define GIGABYTE	(1UL << 30)
 #define STRANGER	0x57a90e01	/* whose pages are not in this process */
 
 FIXTURE(races_collapse) {
@@ -136,11 +135,7 @@ static bool turn_unshare(struct race *race, unsigned long n)
 	if (mprotect(race->base[0], huge, PROT_READ) ||
 	    mprotect(race->base[0], huge, PROT_READ | PROT_WRITE))
 		return false;
-	if (munmap(race->base[0], GIGABYTE))
-		return false;
-	if (mmap(race->base[0], GIGABYTE, PROT_READ | PROT_WRITE, MAP_SHARED |
-		 MAP_NORESERVE | MAP_FIXED_NOREPLACE, race->memory->fd,
-		 0) != race->base[0])
+	if (!leave_shared_table(race->base[0], race->memory->fd))
 		return false;
 	for (size_t off = 0; off < length(race); off += huge)
 		(void)*(volatile char *)(race->base[0] + off);
@@ -155,10 +150,7 @@ static void share_and_reuse(FIXTURE_DATA(races_collapse) *self)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
-		if (munmap(p, GIGABYTE) ||
-		    mmap(p, GIGABYTE, PROT_READ | PROT_WRITE, MAP_SHARED |
-			 MAP_NORESERVE | MAP_FIXED_NOREPLACE, self->memory.fd,
-			 0) != p)
+		if (!leave_shared_table(p, self->memory.fd))
 			_exit(1);
 		for (off = 0; off < 2 * huge; off += huge)
 			(void)*(volatile char *)(p + off);
@@ -213,18 +205,21 @@ static bool setup_file(FIXTURE_DATA(races_collapse) *self)
 	return memory_make(MEM_SHMEM_THP, &self->memory, 2 * pmd_size());
 }
 
-static int hugetlb_file(uint64_t owner)
+/* Pages that nobody but the child may ever find. */
+static int strange_file(void)
 {
-	int fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
 	size_t len = 2 * hugetlb_size();
+	int fd = shared_table_file();
 	char *p;
 
-	if (fd < 0 || ftruncate(fd, GIGABYTE))
+	if (fd < 0)
 		return -1;
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
+	if (p == MAP_FAILED) {
+		close(fd);
 		return -1;
-	tag_range(p, len, owner, 0);
+	}
+	tag_range(p, len, STRANGER, 0);
 	munmap(p, len);
 	return fd;
 }
@@ -232,30 +227,13 @@ static int hugetlb_file(uint64_t owner)
 static bool setup_hugetlb(FIXTURE_DATA(races_collapse) *self)
 {
 	struct memory *m = &self->memory;
-	char *addr;
 
-	m->fd = -1;
-	if (sizeof(void *) < 8)
-		return memory_cannot(m, "32 bits share no tables of huge pages");
-	if (!hugetlb_size() || !hugetlb_want(hugetlb_size(), 6))
-		return memory_cannot(m, "no huge pages to share");
-	m->fd = hugetlb_file(RACE_OWNER);
-	self->other = hugetlb_file(STRANGER);
-	if (m->fd < 0 || self->other < 0)
-		return memory_cannot(m, "no hugetlb files");
-	/* Where huge pages can be, see races_file.c. */
-	m->area_len = 2 * GIGABYTE;
-	m->area = mmap(NULL, m->area_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
-		       MAP_HUGETLB | MAP_NORESERVE, -1, 0);
-	if (m->area == MAP_FAILED) {
-		m->area = NULL;
-		return memory_cannot(m, "no room for two gigabytes");
-	}
-	addr = (char *)(((uintptr_t)m->area + GIGABYTE - 1) & ~(GIGABYTE - 1));
-	m->addr = mmap(addr, GIGABYTE, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_NORESERVE | MAP_FIXED, m->fd, 0);
-	if (m->addr == MAP_FAILED)
-		return memory_cannot(m, "no room for a gigabyte");
+	m->fd = shared_table_file();
+	if (!map_shared_table(m, 6))
+		return false;
+	self->other = strange_file();
+	if (self->other < 0)
+		return memory_cannot(m, "no second file of hugetlb");
 	m->len = 2 * hugetlb_size();
 	tag_range(m->addr, m->len, RACE_OWNER, 0);
 	self->race.base[0] = m->addr;

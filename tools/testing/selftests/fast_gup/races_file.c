@@ -2,8 +2,8 @@
 /* The walk against changes of files and hugetlb; see race.h and races.c. */
 #include <stdio.h>
 #include <linux/falloc.h>
-#include <linux/memfd.h>
 #include <sys/mman.h>
+#include "memory_file.h"
 #include "race.h"
 #include "session.h"
 
@@ -14,6 +14,7 @@
 FIXTURE(races_file) {
 	struct session session;
 	struct memory memory;
+	struct memory again;	/* hugetlb: the same at another place */
 	struct race race;
 };
 
@@ -94,14 +95,10 @@ static bool turn_cow(struct race *race, unsigned long n)
 static bool turn_unshare(struct race *race, unsigned long n)
 {
 	size_t huge = hugetlb_size();
-	size_t len = 1UL << 30;
-	char *p = race->base[1];
+	char *p;
 
 	if (n % 4 == 3) {
-		if (munmap(p, len) ||
-		    mmap(p, len, PROT_READ | PROT_WRITE, MAP_SHARED |
-			 MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-			 race->memory->fd, 0) != p)
+		if (!leave_shared_table(race->base[1], race->memory->fd))
 			return false;
 	} else {
 		p = race->base[n & 1];
@@ -114,23 +111,6 @@ static bool turn_unshare(struct race *race, unsigned long n)
 	return true;
 }
 
-static char *map_gigabyte(struct memory *m)
-{
-	const size_t len = 1UL << 30;
-	/* Where huge pages can be: with a hash table, that is not everywhere. */
-	char *p = mmap(NULL, 2 * len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
-		       MAP_HUGETLB | MAP_NORESERVE, -1, 0);
-	char *addr = (char *)(((uintptr_t)p + len - 1) & ~(len - 1));
-
-	if (p == MAP_FAILED)
-		return NULL;
-	/* Only what is inside is kept: the turns unmap and map it again. */
-	munmap(p, 2 * len);
-	p = mmap(addr, len, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, m->fd, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
 /* Two huge pages, whatever their size. */
 static bool setup_hugetlb(FIXTURE_DATA(races_file) *self,
 			  const struct opponent *opponent)
@@ -138,20 +118,15 @@ static bool setup_hugetlb(FIXTURE_DATA(races_file) *self,
 	struct memory *m = &self->memory;
 	struct race *race = &self->race;
 
-	m->fd = -1;
-	if (sizeof(void *) < 8)
-		return memory_cannot(m, "32 bits share no tables of huge pages");
-	if (!hugetlb_size() || !hugetlb_want(hugetlb_size(), 4))
-		return memory_cannot(m, "no huge pages to share");
-	m->fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
-	if (m->fd < 0 || ftruncate(m->fd, 1UL << 30))
-		return memory_cannot(m, "no hugetlb file");
-	m->addr = map_gigabyte(m);
+	m->fd = shared_table_file();
+	if (!map_shared_table(m, 4))
+		return false;
+	self->again.fd = m->fd;
+	if (!map_shared_table(&self->again, 4))
+		return memory_cannot(m, "%s", self->again.why);
 	race_init(race, self->session.dev, m, 2 * hugetlb_size() / page_size(),
 		  opponent);
-	race->base[1] = map_gigabyte(m);
-	if (!race->base[0] || !race->base[1])
-		return memory_cannot(m, "no room for two gigabytes");
+	race->base[1] = self->again.addr;
 	tag_range(m->addr, race->pages * page_size(), RACE_OWNER, 0);
 	return true;
 }
@@ -191,10 +166,8 @@ FIXTURE_SETUP(races_file)
 
 FIXTURE_TEARDOWN(races_file)
 {
-	if (self->race.base[1] != self->race.base[0]) {
-		munmap(self->race.base[0], 1UL << 30);
-		munmap(self->race.base[1], 1UL << 30);
-	}
+	self->again.fd = -1;
+	memory_free(&self->again);
 	memory_free(&self->memory);
 	session_close(_metadata, &self->session);
 }

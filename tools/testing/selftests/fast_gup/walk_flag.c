@@ -13,15 +13,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <linux/memfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include "memory.h"
+#include "memory_file.h"
 #include "session.h"
 
-#define GIGABYTE	(1UL << 30)
 #define SWITCH		"/sys/kernel/debug/lockless_pgtable_walk"
 #define COUNTERS	"/sys/kernel/debug/fast_gup/walk_sync"
 /* A walk stays at most so long, or a test that is wrong would hang. */
@@ -216,25 +214,16 @@ static bool make_anon(FIXTURE_DATA(walk_flag) *self)
 		memory_cannot(&self->memory, "madvise: %s", strerror(errno)));
 }
 
-static bool make_hugetlb(FIXTURE_DATA(walk_flag) *self)
+static bool make_shared(FIXTURE_DATA(walk_flag) *self)
 {
 	struct memory *m = &self->memory;
-	char *addr;
 
 	/* x86_64 does, as arm64 and riscv. */
-	if (sizeof(void *) < 8 || IS_POWERPC)
+	if (IS_POWERPC || hugetlb_size() != pmd_size())
 		return memory_cannot(m, "tables of huge pages are not shared here");
-	if (hugetlb_size() != pmd_size() || !hugetlb_want(hugetlb_size(), 2))
-		return memory_cannot(m, "no huge pages to share");
-	m->fd = memfd_create("fast_gup", MFD_HUGETLB | MFD_CLOEXEC);
-	addr = memory_reserve(m, 2 * GIGABYTE, GIGABYTE);
-	if (m->fd < 0 || !addr || ftruncate(m->fd, GIGABYTE))
-		return memory_cannot(m, "no file or no room of a gigabyte");
-	m->len = 2 * hugetlb_size();
-	m->addr = mmap(addr, GIGABYTE, PROT_READ | PROT_WRITE, MAP_SHARED |
-		       MAP_NORESERVE | MAP_FIXED, m->fd, 0);
-	if (m->addr == MAP_FAILED)
-		return memory_cannot(m, "mmap: %s", strerror(errno));
+	m->fd = shared_table_file();
+	if (!map_shared_table(m, 2))
+		return false;
 	*(volatile char *)m->addr = 1;
 	return true;
 }
@@ -338,14 +327,14 @@ TEST_F_TIMEOUT(walk_flag, unshare_waits, TEST_SECONDS)
 	pthread_t leaver;
 	bool was_there;
 
-	if (!make_hugetlb(self))
+	if (!make_shared(self))
 		SKIP(return, "%s", self->memory.why);
 	ASSERT_TRUE(start_process(self, variant->walk));
 	/* The child's, who has touched it: ours is the same table. */
 	meet(self->meeting);
 	ASSERT_TRUE(counters_read(&before));
 	pthread_create(&leaver, NULL, leave_thread, self->meeting);
-	ASSERT_EQ(0, munmap(self->memory.addr, GIGABYTE));
+	ASSERT_EQ(0, munmap(self->memory.addr, SHARED_TABLE));
 	was_there = there(self->meeting);
 	c = counted(&before);
 	pthread_join(leaver, NULL);
