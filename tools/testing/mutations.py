@@ -29,6 +29,15 @@ class Class(NamedTuple):
     arch: str = "x86_64"
     boot: str = "5-level"
 
+    @property
+    def title(self):
+        """What it is called in tables."""
+        return f"{self.number} {self.name}" if self.number else self.name
+
+    def mistakes(self):
+        """The names of all of them, the others' behind those of guests."""
+        return [mutation.name for mutation in self.mutations] + list(self.others)
+
     def boot_of(self, mutation):
         """The guest in which a mistake can be noticed."""
         return mutation.boot or self.boot
@@ -36,19 +45,6 @@ class Class(NamedTuple):
 
 X86, ALLOWED, GRAB, PATH = "format/x86_64.rs", "folio/allowed.rs", "folio/grab.rs", "walk/path.rs"
 LOCKLESS, GUP, REQUEST, DEVICE = "lockless.rs", "gup.rs", "request.rs", "device.rs"
-
-NO_SECOND_LOOK = Mutation(
-    "no second look", "walk/one.rs", "path.unchanged() && F::load(slot) == raw", "true",
-    ("races:munmap", "races:dontneed", "races:mremap"))
-NO_SECOND_LOOKS = Mutation(
-    "no second look at single pages", "walk/singles.rs",
-    "if entries.load(nr) != raw || !self", "if !self",
-    ("races:munmap", "races:dontneed", "races:mremap"))
-# Where the kernel waits for the walk before it does anything with the table, nothing is left to notice:
-# on x86 flushing the TLB waits, and collapse and hugetlb wait anywhere. Radix trees move tables without.
-NO_PARENTS = Mutation(
-    "no look at the parents", PATH, ".all(|seen| seen.unchanged())", ".all(|_| true)",
-    ("races_table",))
 
 CLASSES = (
     Class(1, "dirty-cow", (
@@ -73,21 +69,29 @@ CLASSES = (
     ), ("litmus fork+flag+nomb", "litmus fork+pins+nomb", "litmus fork+protected+noacquire", "model fork")),
     Class(4, "exclusive-order", (), (
         "litmus exclusive+normb", "litmus exclusive+nograbmb", "model share", "host single pages: no barrier")),
-    Class(5, "thp-collapse", (NO_PARENTS,), ("host folio: no look at the parents", "model parents"),
+    # Where the kernel waits for the walk before it does anything with the table, nothing is left to
+    # notice: on x86 flushing the TLB waits, and collapse and hugetlb wait anywhere. Radix trees move
+    # tables without.
+    Class(5, "thp-collapse", (
+        Mutation("no look at the parents", PATH, ".all(|seen| seen.unchanged())", ".all(|_| true)",
+                 ("races_table",)),
+    ), ("host folio: no look at the parents", "model parents"),
           arch="ppc64le", boot="radix"),
-    Class(6, "table-lifetime", (NO_SECOND_LOOK, NO_SECOND_LOOKS), (
-        "host parent read again to go down", "litmus free+nowait", "litmus descend+ctrl"),
-          arch="ppc64le", boot="radix"),
+    Class(6, "table-lifetime", (
+        Mutation("interrupts stay on", "tables.rs", "let flags = unsafe { bindings::local_irq_save() };",
+                 """let flags = unsafe { bindings::local_irq_save() };
+        unsafe { bindings::local_irq_restore(flags) };""",
+                 ("walk_flag:own.collapse_waits", "walk_flag:own.unshare_waits")),
+    ), ("host parent read again to go down", "host one page: no second look at the entry",
+        "host single pages: no second look at the entries", "litmus free+nowait", "litmus descend+ctrl")),
     Class(7, "pmd-unshare", (
         Mutation("the walk is not published", "tables.rs", "unsafe { lockless_walk::published(self.mm, walk) }", "walk()",
                  ("walk_flag:own.unshare_waits",)),
     ), ("host no second look at the PUD", "litmus parents+normb", "litmus walkflag+nobeginmb", "litmus walkflag+nosyncmb",
         "litmus walkflag+norelease", "model walk_flag")),
-    Class(8, "pae-torn", (
-        Mutation("an entry is read once", "format/x86_pae.rs", "if now == low {", "if true {",
-                 ("pae_flip",)),
-    ), ("host PAE: no second look at the low half", "litmus pae-load+clear+noretry", "model halves"),
-        arch="i386", boot="highmem"),
+    # In a guest, the second look finds another value than the halves of two, and gives back.
+    Class(8, "pae-torn", (), (
+        "host PAE: no second look at the low half", "litmus pae-load+clear+noretry", "model halves")),
     Class(9, "prot-none", (
         Mutation("PROT_NONE is permitted", X86, "raw & (rights.need | SPECIAL | PKEY) == rights.fast",
                  "raw & 0x101 == 0x100 || raw & (rights.need | SPECIAL | PKEY) == rights.fast",
@@ -114,13 +118,9 @@ CLASSES = (
         Mutation("the zero page is unpinned", GRAB, "    if folio.head().is_zero() {", "    if false {",
                  ("vmstat:zero_page_unpinned",)),
     ), ("host grab: the page of zeros is pinned", "host grab: the page of zeros is pinned as one of many")),
-    Class(14, "folio-identity", (
-        Mutation("the folio is not looked up again", GRAB, "if now == folio {", "if true {",
-                 ("races:split_folio", "races:split_collapse")),
-        Mutation("a guess is not looked at again", GRAB, "(PIN && folio.is_large()) ||", "",
-                 ("races:split_folio", "races:split_collapse")),
-    ), ("host grab: the folio is not looked up again", "host grab: a guess is not looked at again"),
-          arch="ppc64le", boot="radix"),
+    # In a guest, a few instructions are too short a time for a folio to be freed and used again.
+    Class(14, "folio-identity", (), (
+        "host grab: the folio is not looked up again", "host grab: a guess is not looked at again")),
     Class(15, "p2pdma", (
         Mutation("memory of a device is for all", ALLOWED, "if !flags.contains(Flags::PCI_P2PDMA) && folio.is_p2pdma() {",
                  "if false {", ("p2pdma:refused",)),
