@@ -4,6 +4,7 @@
 
 use super::abi;
 use crate::ffi::page;
+use crate::folio;
 use crate::gup::ranges;
 use crate::ranges::PageRange;
 use kernel::bindings;
@@ -70,8 +71,10 @@ impl OwnedPages {
         self.filled = 0;
         // SAFETY: By the type invariant, the references were ours; they are gone with this.
         unsafe {
-            if self.pinned {
-                bindings::unpin_user_pages_dirty_lock(pages, nr, dirty);
+            if self.pinned && dirty {
+                bindings::unpin_user_pages_dirty_lock(pages, nr, true);
+            } else if self.pinned {
+                folio::unpin(pages, nr);
             } else {
                 for i in 0..nr {
                     bindings::folio_put_refs(bindings::page_folio(*pages.add(i)), 1);
