@@ -59,6 +59,17 @@ fn grab_as<const PIN: bool>(page: Page, nr: usize, flags: Flags) -> Result<(Run,
     }
 }
 
+/// At once, as the walk does with a leaf above the level of the pages.
+fn grab_many(pfn: usize, nr: usize, flags: Flags) -> Result<(Run, usize), Refusal> {
+    // SAFETY: There is such a page in the machine.
+    let page = unsafe { Page::new(pfn) };
+    if flags.contains(Flags::PIN) {
+        folio::grab::<true>(page, nr, flags)
+    } else {
+        folio::grab::<false>(page, nr, flags)
+    }
+}
+
 /// Gives back pages of a run.
 fn put(run: Run, nr: usize, flags: Flags) {
     // SAFETY: The tests put what they have grabbed.
@@ -370,15 +381,17 @@ fn memory_that_must_move_is_not_pinned_for_long() {
 #[test]
 fn the_page_of_zeros_is_not_pinned() {
     for flags in [Flags::GET, Flags::PIN] {
-        let mut machine = machine(false);
-        machine.zero = Some(first(0));
-        boot(machine);
-        let (run, nr) = grab(first(0), 7, flags).expect("the page of zeros");
-        let pinned = flags.contains(Flags::PIN);
-        assert_eq!((run.is_held(), nr), (!pinned, 1));
-        let refs = with(|machine| held(machine.folio(first(0))).0);
-        assert_eq!(refs, i32::from(!pinned));
-        put(run, nr, flags);
-        with(|machine| assert_eq!(held(machine.folio(first(0))), (0, 0)));
+        for ask in [grab, grab_many] {
+            let mut machine = machine(false);
+            machine.zero = Some(first(0));
+            boot(machine);
+            let (run, nr) = ask(first(0), 7, flags).expect("the page of zeros");
+            let pinned = flags.contains(Flags::PIN);
+            assert_eq!((run.is_held(), nr), (!pinned, 1));
+            let refs = with(|machine| held(machine.folio(first(0))).0);
+            assert_eq!(refs, i32::from(!pinned));
+            put(run, nr, flags);
+            with(|machine| assert_eq!(held(machine.folio(first(0))), (0, 0)));
+        }
     }
 }
