@@ -22,6 +22,8 @@ programs and at the end, and the kernel may not complain. Then the walk under li
 MARK = "@@soak "
 RUN = re.compile(r"^#  RUN\s+(\S+) \.\.\.")
 TURNS = re.compile(r"^# (\d+) (?:turns against|forks beside) (\d+) (?:calls|pins)")
+# The fuzzer's calls have no opponent.
+FUZZED = re.compile(r"^# \S+ +\d+ of +(\d+) did something")
 FAILED = re.compile(r"^not ok \d+ (.*)")
 # The guest's own time behind the last round, for what has begun before the end.
 GRACE = 300
@@ -39,7 +41,7 @@ class Told:
         self.last = collections.deque(maxlen=30)
 
     def line(self, text):
-        run, turns, failed = RUN.match(text), TURNS.match(text), FAILED.match(text)
+        run, turns, failed, fuzzed = (form.match(text) for form in (RUN, TURNS, FAILED, FUZZED))
         self.last.append(text)
         if text.startswith(MARK + "round"):
             print(text[len(MARK):], flush=True)
@@ -50,6 +52,8 @@ class Told:
         elif turns:
             self.turns[self.name] += int(turns.group(1))
             self.calls[self.name] += int(turns.group(2))
+        elif fuzzed:
+            self.calls[self.name] += int(fuzzed.group(1))
         elif failed:
             self.bad += [failed.group(1), *list(self.last)[:-1]]
         elif re.match(r"^ok \d+ ", text):

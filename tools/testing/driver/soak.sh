@@ -24,7 +24,6 @@ if insmod /lib/modules/extra/null_blk.ko memory_backed=1 gb=1 nr_devices=3; then
 	export FAST_GUP_NULLB=/dev/nullb0
 	mkswap /dev/nullb1 >/dev/null && swapon /dev/nullb1
 fi
-mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 mkdir -p $group || exit 1
 
