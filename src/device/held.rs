@@ -71,6 +71,7 @@ impl OwnedPages {
         self.filled = 0;
         // SAFETY: By the type invariant, the references were ours; they are gone with this.
         unsafe {
+            // Our own unpin knows nothing of dirty pages, as unpin_user_pages() does not.
             if self.pinned && dirty {
                 bindings::unpin_user_pages_dirty_lock(pages, nr, true);
             } else if self.pinned {

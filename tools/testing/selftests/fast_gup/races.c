@@ -76,7 +76,6 @@ static bool turn_dontneed(struct race *race, unsigned long n)
 	return true;
 }
 
-/* Whole tables move: the parents are read again, not the leaf alone. */
 static bool move(struct race *race, char *from, char *to)
 {
 	size_t len = race->pages * page_size();
@@ -85,6 +84,7 @@ static bool move(struct race *race, char *from, char *to)
 		      to) == to;
 }
 
+/* Whole tables move: the parents are read again, not the leaf alone. */
 static bool turn_mremap(struct race *race, unsigned long n)
 {
 	return move(race, race->base[n & 1], race->base[!(n & 1)]);
