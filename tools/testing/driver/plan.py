@@ -34,6 +34,7 @@ class Boot:
     p2pdma: int = 0         # MiB of the NVMe disk's memory
     cpu: str = ""           # QEMU's model, where it matters
     flavour: str = RELEASE  # of the kernel, unless another is asked for
+    debug: list = None      # of the programs, those of a debug kernel; None: all
     env: dict = field(default_factory=dict)
 
 
@@ -47,6 +48,8 @@ WALK_FLAG = {"programs": ["walk_flag", "races_collapse"], "smp": 8, "append": "p
              "env": {"FAST_GUP_PINNERS": "6"}}
 # Calls that meet disks, nodes, memory and devices.
 WAITS = ["slow_io", "memlock", "numa", "p2pdma", "slow_path"]
+# Where it matters most that sections end in the middle of everything.
+CUT = ["layouts", "fork", "ranges"]
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "races_table",
         "ranges", "ranges_held", "dio", "splice"]
 
@@ -57,7 +60,8 @@ BOOTS = {
         Boot("4-level", "four-level tables, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
               "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
-             append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"}),
+             append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"},
+             debug=CUT),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak",
               "samples"],
@@ -84,7 +88,7 @@ BOOTS = {
               "races", "races_file", "order1", "ranges", "ranges_held", "dio", "splice",
               "highmem", "pae_flip"],
              append="transparent_hugepage=never", module_args="max_section=7", smp=1,
-             memory="4G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SECONDS": "2"}),
+             memory="4G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SECONDS": "2"}, debug=CUT),
         # Two GiB that must not move are those below 4 GiB.
         Boot("movable", "memory above 4 GiB is movable: pins for long move pages below",
              ["permissions", "kernel_gup_longterm", "highmem", "pae_flip"],
@@ -113,7 +117,7 @@ BOOTS = {
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
               "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
              module_args="max_section=7", cpu="power8", memory="4G", huge=HUGE_HASH,
-             env={"FAST_GUP_SECONDS": "2"}),
+             env={"FAST_GUP_SECONDS": "2"}, debug=CUT),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
              module_args="provide=0", cpu="power9", huge=HUGE_RADIX,
@@ -140,7 +144,7 @@ BOOTS = {
     ],
 }
 
-# A debug kernel is several times slower: the same programs, fewer rounds.
+# A debug kernel is several times slower: each program, with fewer rounds.
 DEBUG_ENV = {
     "FAST_GUP_CYCLES": "100",
     "FAST_GUP_FORKS": "100",
@@ -198,6 +202,12 @@ def _boots(arch, options):
             or [boot for boot in boots if boot.flavour == RELEASE])
 
 
+def _programs(boot, options):
+    """The names of a boot's programs: of those not asked for by name, a debug kernel leaves some to release."""
+    less = options.flavour == "debug" and boot.debug is not None and not options.only
+    return boot.debug if less else boot.programs
+
+
 def chosen(arch, options):
     """The boots of one architecture, with the programs asked for."""
     if arch not in BOOTS:
@@ -219,7 +229,7 @@ def chosen(arch, options):
         if options.boot and boot.name not in options.boot:
             continue
         programs = []
-        for name in boot.programs:
+        for name in _programs(boot, options):
             parts = [part for wanted, _, part in only if wanted.replace(".sh", "") == name.replace(".sh", "")]
             if only and not parts:
                 continue
