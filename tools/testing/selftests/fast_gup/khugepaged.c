@@ -27,7 +27,12 @@ bool khugepaged_start(size_t size)
 		return false;
 	return file_write(DAEMON "pages_to_scan", "100000") &&
 	       file_write(DAEMON "alloc_sleep_millisecs", "0") &&
-	       file_write(DAEMON "scan_sleep_millisecs", "0");
+	       khugepaged_wake();
+}
+
+bool khugepaged_wake(void)
+{
+	return file_write(DAEMON "scan_sleep_millisecs", "0");
 }
 
 void khugepaged_stop(size_t size)

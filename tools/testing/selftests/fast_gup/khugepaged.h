@@ -11,6 +11,8 @@
 
 /* Collapse into folios of @size bytes and no others.  false: not here. */
 bool khugepaged_start(size_t size);
+/* It may have read how long to sleep before that was changed. */
+bool khugepaged_wake(void);
 /* It sleeps again, and all sizes are as the tests expect them. */
 void khugepaged_stop(size_t size);
 /* How many collapses to that size were begun so far. */

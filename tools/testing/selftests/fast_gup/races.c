@@ -137,8 +137,8 @@ static bool turn_refill(struct race *race, unsigned long n)
 {
 	size_t len = race->pages * page_size();
 
-	if (madvise(race->base[0], len, MADV_DONTNEED) ||
-	    madvise(race->base[0], len, MADV_NOHUGEPAGE))
+	if (madvise(race->base[0], len, MADV_NOHUGEPAGE) ||
+	    madvise(race->base[0], len, MADV_DONTNEED))
 		return false;
 	tag_part(race, 0, race->pages);
 	if (madvise(race->base[0], len, MADV_HUGEPAGE))
