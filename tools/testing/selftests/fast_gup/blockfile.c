@@ -9,6 +9,13 @@
 #include "blockfile.h"
 #include "memory.h"
 
+/*
+ * ext4 ends asynchronous overwrites in an interrupt and reads i_size there.
+ * With 32 bits and several CPUs that is a seqcount, and a CPU that was writing
+ * it waits for itself: lockdep says so.  After O_SYNC, a task ends them.
+ */
+#define ENDED_BY_A_TASK	(sizeof(long) == 4 ? O_SYNC : 0)
+
 static bool cannot(struct blockfile *b, const char *what)
 {
 	snprintf(b->why, sizeof(b->why), "%.100s: %.50s", what,
@@ -70,7 +77,7 @@ bool blockfile_open(struct blockfile *b, enum block_target target, size_t len)
 	if (!name)
 		return false;
 	snprintf(path, sizeof(path), "%s/blockfile.XXXXXX", name);
-	b->fd = mkostemp(path, O_DIRECT | O_CLOEXEC);
+	b->fd = mkostemp(path, O_DIRECT | O_CLOEXEC | ENDED_BY_A_TASK);
 	if (b->fd < 0)
 		return cannot(b, path);
 	unlink(path);
