@@ -34,7 +34,7 @@ class Boot:
     p2pdma: int = 0         # MiB of the NVMe disk's memory
     cpu: str = ""           # QEMU's model, where it matters
     flavour: str = RELEASE  # of the kernel, unless another is asked for
-    debug: list = None      # of the programs, those of a debug kernel; None: all
+    debug: list = None      # of the programs, those of a debug kernel, or PROGRAM:PART; None: all
     env: dict = field(default_factory=dict)
 
 
@@ -93,7 +93,8 @@ BOOTS = {
         Boot("movable", "memory above 4 GiB is movable: pins for long move pages below",
              ["permissions", "kernel_gup_longterm", "highmem", "pae_flip"],
              append="kernelcore=2G", memory="4G", huge=HUGE_NOT_GIGANTIC,
-             env={"FAST_GUP_MOVABLE": "1"}),
+             env={"FAST_GUP_MOVABLE": "1"},
+             debug=["permissions", "kernel_gup_longterm", "pae_flip:pae_migrate"]),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
              module_args="provide=0", memory="4G", huge=HUGE_NOT_GIGANTIC,
@@ -229,11 +230,11 @@ def chosen(arch, options):
         if options.boot and boot.name not in options.boot:
             continue
         programs = []
-        for name in _programs(boot, options):
+        for name, _, own in (entry.partition(":") for entry in _programs(boot, options)):
             parts = [part for wanted, _, part in only if wanted.replace(".sh", "") == name.replace(".sh", "")]
             if only and not parts:
                 continue
-            programs += [Program(name, part) for part in parts or [""]]
+            programs += [Program(name, part) for part in parts or [own]]
         if programs:
             result.append((boot, programs))
     return result
