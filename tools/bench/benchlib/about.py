@@ -36,7 +36,8 @@ def qemu(values):
 
 def describe(options, values, guest):
     """The head of the JSON."""
+    module = hashlib.sha256(Path(values["module"]).read_bytes()).hexdigest()[:16]
     return {"arch": options.arch, "cpu": options.cpu, "flavour": options.flavour, "guest": guest,
-            "release": values["release"], "config": config(values), "qemu": qemu(values), "command": values["qemu"].split("/")[-1],
-            "host": platform.machine(), "module": hashlib.sha256(Path(values["module"]).read_bytes()).hexdigest()[:16],
+            "release": values["release"], "kernel": Path(values["build"]).name, "config": config(values),
+            "qemu": qemu(values), "command": values["qemu"].split("/")[-1], "host": platform.machine(), "module": module,
             "method": METHOD}
