@@ -38,9 +38,10 @@ class Boot:
     env: dict = field(default_factory=dict)
 
 
+RANGES = ["ranges", "ranges_calls", "ranges_held", "ranges_race"]
 EVERYTHING = ["abi", "abuse", "fuzz", "security", "fail", "errors", "signals", "permissions",
               "vmstat", "layouts", "values", "fork", "fork_race", "races", "races_file",
-              "races_table", "races_collapse", "walk_flag", "order1", "ranges", "ranges_held",
+              "races_table", "races_collapse", "walk_flag", "order1", *RANGES,
               "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
               "samples", "faults", "slow_path", "pin_copy"]
 # Pages that are freed are overwritten, where the kernel can do that.
@@ -51,7 +52,7 @@ WAITS = ["slow_io", "memlock", "numa", "p2pdma", "slow_path"]
 # Where it matters most that sections end in the middle of everything.
 CUT = ["layouts", "fork", "ranges"]
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "races_table",
-        "ranges", "ranges_held", "dio", "splice"]
+        *RANGES, "dio", "splice"]
 
 BOOTS = {
     "x86_64": [
@@ -59,7 +60,7 @@ BOOTS = {
         # Sections of seven entries end in the middle of everything.
         Boot("4-level", "four-level tables, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
-              "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
+              "races", "races_file", *RANGES, "dio", "splice"],
              append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"},
              debug=CUT),
         Boot("provide=0", "the module serves its own API only",
@@ -85,7 +86,7 @@ BOOTS = {
              [*EVERYTHING, "highmem", "pae_flip"], memory="4G", huge=HUGE_NOT_GIGANTIC),
         Boot("sections", "one CPU, no huge pages by themselves, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
-              "races", "races_file", "order1", "ranges", "ranges_held", "dio", "splice",
+              "races", "races_file", "order1", *RANGES, "dio", "splice",
               "highmem", "pae_flip"],
              append="transparent_hugepage=never", module_args="max_section=7", smp=1,
              memory="4G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SECONDS": "2"}, debug=CUT),
@@ -116,7 +117,7 @@ BOOTS = {
              cpu="power8", memory="4G", huge=HUGE_HASH),
         Boot("sections", "hash table, sections of at most 7 entries",
              ["errors", "permissions", "layouts", "values", "vmstat", "fork", "fork_race",
-              "races", "races_file", "ranges", "ranges_held", "dio", "splice"],
+              "races", "races_file", *RANGES, "dio", "splice"],
              module_args="max_section=7", cpu="power8", memory="4G", huge=HUGE_HASH,
              env={"FAST_GUP_SECONDS": "2"}, debug=CUT),
         Boot("provide=0", "the module serves its own API only",

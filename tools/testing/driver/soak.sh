@@ -96,7 +96,8 @@ while [ "$(date +%s)" -lt "$deadline" ] && [ $bad -eq 0 ]; do
 	export FAST_GUP_SECONDS="$chosen" FAST_GUP_FUZZ=$((chosen * 200))
 	echo "@@soak round $rounds seed $state:$said seconds=$chosen"
 	# What one of them writes is not to be where others look for theirs.
-	for program in races races_file races_table races_collapse fork_race fuzz; do
+	for program in races races_file races_table races_collapse fork_race \
+			ranges_race fuzz; do
 		start $program "${FAST_GUP_NULLB:+/dev/nullb2}"
 	done
 	stop_late &

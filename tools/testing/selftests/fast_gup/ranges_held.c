@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What may be done with ranges while they are held, and to the memory that they
- * are of; where calls end; and what they answer to what cannot be had.
+ * are of.
  */
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include "memory.h"
@@ -13,7 +12,7 @@
 FIXTURE(ranges_held) {
 	struct session session;
 	struct memory memory;
-	struct ranges got, expected;
+	struct ranges got;
 	char *copy;
 	size_t page;
 };
@@ -26,7 +25,6 @@ FIXTURE_SETUP(ranges_held)
 		return;
 	self->page = page_size();
 	ranges_init(&self->got, ROOM);
-	ranges_init(&self->expected, ROOM);
 	self->copy = malloc(ROOM * self->page);
 	ASSERT_NE(NULL, self->copy);
 }
@@ -36,7 +34,6 @@ FIXTURE_TEARDOWN(ranges_held)
 	memory_free(&self->memory);
 	session_close(_metadata, &self->session);
 	ranges_free(&self->got);
-	ranges_free(&self->expected);
 	free(self->copy);
 }
 
@@ -337,275 +334,6 @@ TEST_F(ranges_held, dirty)
 			EXPECT_TRUE(pfns_freed(pfns, nr, dirty, &still));
 		}
 	}
-}
-
-/* Several kinds in one request, in one call and in many. */
-TEST_F_TIMEOUT(ranges_held, mixed, TEST_SECONDS)
-{
-	size_t huge = pmd_size(), pages;
-	char why[200] = "", *p;
-
-	if (!huge || !make(_metadata, self, MEM_THP, 4 * huge / self->page))
-		SKIP(return, "no huge pages");
-	/* thp | single pages, from the middle of a thp on | thp | two pages */
-	p = self->memory.addr;
-	ASSERT_NE(MAP_FAILED, mmap(p + huge + huge / 2, huge / 2,
-				   PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-				   -1, 0));
-	ASSERT_EQ(0, madvise(p + huge + huge / 2, huge / 2, MADV_NOHUGEPAGE));
-	ASSERT_NE(MAP_FAILED, mmap(p + 3 * huge - 2 * self->page,
-				   2 * self->page, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-				   -1, 0));
-	pages = 4 * huge / self->page;
-	tag_range(p, 4 * huge, 5, 0);
-
-	for (size_t first = 0; first < pages; first += pages / 5 + 1) {
-		static const uint64_t sizes[] = { ROOM, 1, 5, 512, 700 };
-
-		for (size_t n = 0; n < ARRAY_SIZE(sizes); n++) {
-			uint64_t cursor = (uintptr_t)p + first * self->page;
-			uint64_t end = (uintptr_t)p + 4 * huge;
-
-			ASSERT_TRUE(ranges_expected(self->session.dev,
-						    &self->expected,
-						    FAST_GUP_WRITE, cursor,
-						    pages - first));
-			self->got.nr = 0;
-			while (cursor != end) {
-				ASSERT_EQ(0, ranges_run(self->session.dev,
-							&self->got, n % 2,
-							FAST_GUP_WRITE, &cursor,
-							end - cursor, sizes[n]));
-				ASSERT_GT(self->got.call.result, 0);
-			}
-			EXPECT_TRUE(ranges_same(&self->got, &self->expected, why,
-						sizeof(why)))
-				TH_LOG("from page %zu, at most %llu: %s", first,
-				       (unsigned long long)sizes[n], why);
-		}
-	}
-}
-
-/*
- * A call begins with a table of pages only if its buffer has room for all of
- * it: it ends in front of the table instead.
- */
-TEST_F(ranges_held, ends_with_the_table)
-{
-	size_t huge = pmd_size(), table = huge / self->page, before = table / 5;
-	uint64_t cursor, end;
-	char *p;
-
-	if (!huge || !make(_metadata, self, MEM_ANON, 4 * table))
-		SKIP(return, "no huge pages to tell the size of a table");
-	p = (char *)(((uintptr_t)self->memory.addr + 2 * huge - 1) &
-		     ~(huge - 1));
-	cursor = (uintptr_t)p - before * self->page;
-	end = (uintptr_t)p + 2 * huge;
-	ASSERT_LE(end, (uintptr_t)self->memory.addr + self->memory.len);
-
-	/* Room for less than a table: no reason to stop anywhere. */
-	self->got.nr = 0;
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, 0, 0, &cursor,
-				end - cursor, table - 1));
-	EXPECT_EQ(table - 1, self->got.call.result);
-
-	cursor = (uintptr_t)p - before * self->page;
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, 0, 0, &cursor,
-				end - cursor, table));
-	EXPECT_EQ(before, self->got.call.result);
-	EXPECT_EQ((uintptr_t)p, cursor);
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, 0, 0, &cursor,
-				end - cursor, table));
-	EXPECT_EQ(table, self->got.call.result);
-	EXPECT_EQ((uintptr_t)p + huge, cursor);
-	/* And if the rest of the request fits, it is begun. */
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, 0, 0, &cursor,
-				(before + 1) * self->page, table));
-	EXPECT_EQ(before + 1, self->got.call.result);
-}
-
-static void check_refused(struct __test_metadata *_metadata,
-			  FIXTURE_DATA(ranges_held) *self, uint32_t entry,
-			  uint32_t flags, uint64_t addr, uint64_t len,
-			  uint64_t max, int64_t answer)
-{
-	uint64_t cursor = addr;
-	char a[16], b[16];
-
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, entry, flags,
-				&cursor, len, max));
-	EXPECT_EQ(answer, self->got.call.result)
-		TH_LOG("%s of %llx+%llx: %s, not %s", ranges_entries[entry].name,
-		       (unsigned long long)addr, (unsigned long long)len,
-		       answer_name(self->got.call.result, a, sizeof(a)),
-		       answer_name(answer, b, sizeof(b)));
-	EXPECT_EQ(addr, cursor) TH_LOG("the cursor has moved");
-}
-
-/* Errors are answers only if there is nothing else, and move nothing. */
-TEST_F(ranges_held, errors)
-{
-	const uint64_t longest = (unsigned long)-1;
-	uint64_t addr, cursor;
-
-	ASSERT_TRUE(make(_metadata, self, MEM_ANON, 8));
-	addr = (uintptr_t)self->memory.addr;
-	for (uint32_t e = 0; e < NR_RANGES_ENTRIES; e++) {
-		check_refused(_metadata, self, e, 0, addr, self->page, 0, -EINVAL);
-		check_refused(_metadata, self, e, 0, addr, 0, 4, 0);
-		check_refused(_metadata, self, e, 0, addr, 0, 0, 0);
-		check_refused(_metadata, self, e, 0, addr + 1, longest, 4,
-			      -EOVERFLOW);
-		check_refused(_metadata, self, e, 0, addr, longest, 4,
-			      -EOVERFLOW);
-		check_refused(_metadata, self, e, 0, longest - self->page,
-			      2 * self->page, 4, -EOVERFLOW);
-		check_refused(_metadata, self, e, 0,
-			      longest - 8 * self->page + 1, self->page, 4,
-			      -EFAULT);
-		check_refused(_metadata, self, e, FAST_GUP_FORCE, addr,
-			      self->page, 4, -EINVAL);
-		if (!ranges_entries[e].pin)
-			check_refused(_metadata, self, e, FAST_GUP_LONGTERM,
-				      addr, self->page, 4, -EINVAL);
-	}
-
-	/* A hole: what is in front of it, and nothing from there on. */
-	ASSERT_EQ(0, munmap(self->memory.addr + 3 * self->page, self->page));
-	for (uint32_t e = 0; e < NR_RANGES_ENTRIES; e++) {
-		cursor = addr + 5;
-		self->got.nr = 0;
-		ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, e, 0,
-					&cursor, 6 * self->page, 8));
-		EXPECT_EQ(3, ranges_pages(&self->got));
-		EXPECT_EQ(addr + 3 * self->page, cursor);
-		check_refused(_metadata, self, e, 0, cursor, self->page, 8,
-			      -EFAULT);
-		check_refused(_metadata, self, e, FAST_GUP_NOFAULT, cursor,
-			      self->page, 8, -EFAULT);
-	}
-
-	/* A hole in the tables only is filled, unless faults are forbidden. */
-	ASSERT_EQ(0, madvise(self->memory.addr + self->page, self->page,
-			     MADV_DONTNEED));
-	cursor = addr;
-	self->got.nr = 0;
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, 0,
-				FAST_GUP_NOFAULT | FAST_GUP_WRITE, &cursor,
-				3 * self->page, 8));
-	EXPECT_EQ(1, ranges_pages(&self->got));
-	ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, 0,
-				FAST_GUP_WRITE, &cursor, 2 * self->page, 8));
-	EXPECT_EQ(addr + 3 * self->page, cursor);
-}
-
-struct opponent {
-	FIXTURE_DATA(ranges_held) *self;
-	size_t huge, len;
-	volatile bool stop;
-	unsigned long turns;
-};
-
-/* Huge pages are split, forked, and made again. */
-static void *oppose(void *arg)
-{
-	struct opponent *o = arg;
-	char *p = o->self->memory.addr;
-
-	while (!o->stop) {
-		char *at = p + o->turns % (o->len / o->huge) * o->huge;
-		char *one = at + (o->turns % 7 + 1) * o->self->page;
-		pid_t pid = -1;
-
-		/* Another area splits the entry, and forbids nothing. */
-		mprotect(one, o->self->page,
-			 PROT_READ | PROT_WRITE | PROT_EXEC);
-		mprotect(one, o->self->page, PROT_READ | PROT_WRITE);
-		if (o->turns % 3 == 1)
-			pid = fork();
-		if (!pid)
-			_exit(0);
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
-		madvise(at, o->huge, MADV_COLLAPSE);
-		o->turns++;
-	}
-	return NULL;
-}
-
-/* Does page @i of what was got last show this? */
-static bool shows_one(FIXTURE_DATA(ranges_held) *self, size_t i, size_t at,
-		      uint64_t generation)
-{
-	return !gup_copy(self->session.dev, self->got.call.handle,
-			 i * self->page, self->copy, sizeof(struct page_tag),
-			 false) &&
-	       tag_is(self->copy, 6, at, generation);
-}
-
-/*
- * What a pin has is what the memory has: written by the process afterwards, the
- * pages that are held show it, whatever was split or shared meanwhile.
- */
-TEST_F_TIMEOUT(ranges_held, race, TEST_SECONDS)
-{
-	long rounds = env_long("FAST_GUP_ITERATIONS", 1000);
-	double until = seconds() + env_long("FAST_GUP_SECONDS", 5);
-	struct opponent o = { .self = self, .huge = pmd_size() };
-	struct random_state random;
-	uint64_t *generations;
-	pthread_t thread;
-	size_t pages;
-
-	if (!o.huge || !make(_metadata, self, MEM_THP, 2 * o.huge / self->page))
-		SKIP(return, "no huge pages");
-	o.len = self->memory.len;
-	pages = o.len / self->page;
-	random_seed(&random, env_long("FAST_GUP_SEED", 1));
-	generations = calloc(pages, sizeof(*generations));
-	ASSERT_NE(NULL, generations);
-	tag_range(self->memory.addr, o.len, 6, 0);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, oppose, &o));
-	for (long n = 1; n <= rounds || o.turns < 10; n++) {
-		size_t first = random_below(&random, pages);
-		size_t nr = 1 + random_below(&random, pages - first);
-		uint64_t cursor = (uintptr_t)self->memory.addr +
-				  first * self->page;
-		uint64_t max = 1 + random_below(&random, 16);
-		uint32_t entry = FAST_GUP_RANGES_PIN;
-		uint32_t flags = n % 2 ? FAST_GUP_WRITE : 0;
-
-		self->got.nr = 0;
-		ASSERT_EQ(0, ranges_run(self->session.dev, &self->got, entry,
-					flags | FAST_GUP_HOLD, &cursor,
-					nr * self->page, max));
-		ASSERT_GT(self->got.call.result, 0);
-		ASSERT_LE(self->got.call.result, max);
-		nr = ranges_pages(&self->got);
-		EXPECT_EQ((uintptr_t)self->memory.addr +
-			  (first + nr) * self->page, cursor);
-		for (size_t i = 0; i < nr; i += 1 + nr / 16) {
-			size_t at = first + i;
-
-			EXPECT_TRUE(shows_one(self, i, at, generations[at]))
-				TH_LOG("round %ld: not page %zu", n, at);
-			generations[at] = n;
-			tag_page(self->memory.addr + at * self->page, 6, at, n);
-			EXPECT_TRUE(shows_one(self, i, at, n))
-				TH_LOG("round %ld: page %zu is written elsewhere",
-				       n, at);
-		}
-		ASSERT_EQ(0, gup_release(self->session.dev,
-					 self->got.call.handle, false));
-		if (seconds() > until && o.turns >= 10)
-			break;
-	}
-	o.stop = true;
-	pthread_join(thread, NULL);
-	free(generations);
 }
 
 TEST_HARNESS_MAIN
