@@ -4,17 +4,17 @@
 
 use crate::ffi::page;
 use crate::format::Pfn;
-use crate::ranges::{Buffer, Holder, PageRange, RangeList};
+use crate::ranges::{Holder, RangeList};
 use crate::refusal::Refusal;
 use crate::walk::{Mapping, Pages, Tally, Verdict};
 use crate::world::{Event, Request, Watched, Watcher, World};
 use kernel::bindings::{page_to_pfn, pfn_to_page};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Ranges in a block.
-const BLOCK_RANGES: usize = 4096 / size_of::<PageRange>();
+mod memory;
+
+pub(crate) use memory::Memory;
 
 /// Consecutive pages, held by one reference.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,71 +29,17 @@ impl Held {
     }
 }
 
+/// The pages of these numbers.
+pub(crate) fn pages(pfns: &[Pfn]) -> Vec<*mut page> {
+    // SAFETY: There is no precondition on the host.
+    let page = |&pfn| unsafe { pfn_to_page(pfn) };
+    pfns.iter().map(page).collect()
+}
+
 /// The number of a page.
 pub(crate) fn pfn(page: *mut page) -> Pfn {
     // SAFETY: There is no precondition on the host.
     unsafe { page_to_pfn(page) }
-}
-
-/// Memory for ranges: an array, or blocks.
-pub(crate) struct Memory {
-    ranges: Vec<Cell<PageRange>>,
-    blocks: Vec<*mut PageRange>,
-}
-
-impl Memory {
-    fn unwritten(room: usize) -> Vec<Cell<PageRange>> {
-        let page = std::ptr::null_mut();
-        let nr_pages = usize::MAX;
-        vec![Cell::new(PageRange { page, nr_pages }); room]
-    }
-
-    pub(crate) fn array(room: usize) -> Self {
-        Self {
-            ranges: Self::unwritten(room),
-            blocks: Vec::new(),
-        }
-    }
-
-    /// As many blocks, the last one first.
-    pub(crate) fn blocks(nr: usize) -> Self {
-        let ranges = Self::unwritten(nr * BLOCK_RANGES);
-        let blocks = ranges.chunks(BLOCK_RANGES).map(|block| block[0].as_ptr());
-        Self {
-            blocks: blocks.rev().collect(),
-            ranges,
-        }
-    }
-
-    pub(crate) fn room(&self) -> usize {
-        self.ranges.len()
-    }
-
-    fn buffer(&self) -> Buffer {
-        // SAFETY: The vectors are as long, and are cells; the buffers live shorter than the memory.
-        unsafe {
-            if self.blocks.is_empty() {
-                Buffer::array(self.ranges.as_ptr().cast_mut().cast(), self.room())
-            } else {
-                Buffer::blocks(self.blocks.as_ptr(), self.blocks.len())
-            }
-        }
-    }
-
-    /// The first `nr` ranges.
-    fn read(&self, nr: usize) -> Vec<Held> {
-        let ranges: Vec<PageRange> = if self.blocks.is_empty() {
-            self.ranges.iter().map(Cell::get).collect()
-        } else {
-            let blocks = self.ranges.chunks(BLOCK_RANGES).rev();
-            blocks.flatten().map(Cell::get).collect()
-        };
-        let held = ranges.iter().take(nr).map(|range| Held {
-            first: pfn(range.page),
-            nr: range.nr_pages,
-        });
-        held.collect()
-    }
 }
 
 /// Holds the folios of a world.
@@ -341,12 +287,7 @@ impl<'a, 'w, W: Watcher> Caller<'a, 'w, W> {
         drop(folios);
         let counted = &self.watched.world.counted;
         counted.set(counted.get() + pfns.len() as isize);
-        // SAFETY: There is no precondition on the host.
-        let pages: Vec<*mut page> = pfns
-            .iter()
-            .map(|&pfn| unsafe { pfn_to_page(pfn) })
-            .collect();
-        self.list.append_all(&pages)
+        self.list.append_all(&pages(pfns))
     }
 
     pub(crate) fn may_grow(&self) -> bool {

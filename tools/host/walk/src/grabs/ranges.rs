@@ -3,9 +3,9 @@
 //! One reference, or one pin, for each range, with the module's own holder of folios.
 
 use super::*;
+use crate::ranged;
 use crate::ranges::{Buffer, FolioHolder, Holder, PageRange, RangeList};
 use crate::walk::Pages;
-use kernel::bindings::{page_to_pfn, pfn_to_page};
 
 /// What one range is, see [`expected`].
 fn one(is_64bit: bool, order: u32, flags: Flags) -> (i32, i32) {
@@ -33,8 +33,7 @@ fn with_list<const PIN: bool>(
     then(&mut list);
     let len = list.len();
     let ranges = memory[..len].iter();
-    // SAFETY: There is no precondition on the host.
-    let ranges = ranges.map(|range| (unsafe { page_to_pfn(range.page) }, range.nr_pages));
+    let ranges = ranges.map(|range| (ranged::pfn(range.page), range.nr_pages));
     ranges.collect()
 }
 
@@ -300,12 +299,7 @@ fn pages_of_the_fallback_become_ranges() {
                 assert!(hold_again(pfn, Flags::PIN));
             }
             let got = with_list::<true>(Flags::PIN, room, |list| {
-                // SAFETY: There is no precondition on the host.
-                let pages: Vec<_> = pfns
-                    .iter()
-                    .map(|&pfn| unsafe { pfn_to_page(pfn) })
-                    .collect();
-                assert_eq!(list.append_all(&pages), fits);
+                assert_eq!(list.append_all(&ranged::pages(&pfns)), fits);
             });
             let want: Vec<_> = (0..room)
                 .map(|i| (head - pages + i * pages, pages))

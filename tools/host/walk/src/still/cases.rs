@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::shape::Shape;
 use crate::world::{Request, World};
 
-fn memory(order: u8) -> Memory {
+pub(super) fn memory(order: u8) -> Memory {
     Memory {
         order,
         kind: Kind::Anon,
@@ -30,7 +30,7 @@ fn pages(order: u8) -> Piece {
     }
 }
 
-fn space(shape: Shape, pieces: Vec<Piece>) -> Space {
+pub(super) fn space(shape: Shape, pieces: Vec<Piece>) -> Space {
     Space {
         shape,
         encrypted: false,
@@ -40,7 +40,7 @@ fn space(shape: Shape, pieces: Vec<Piece>) -> Space {
     }
 }
 
-fn request(shape: Shape, pages: usize) -> Request {
+pub(super) fn request(shape: Shape, pages: usize) -> Request {
     Request {
         shape,
         physical_mask: (1 << 52) - 1,
