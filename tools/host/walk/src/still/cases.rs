@@ -9,7 +9,7 @@ use crate::folios::Kind;
 use crate::format::Level;
 use crate::refusal::Refusal;
 use crate::shape::Shape;
-use crate::world::{Request, World};
+use crate::world::{Event, Request, World};
 
 pub(super) fn memory(order: u8) -> Memory {
     Memory {
@@ -69,6 +69,37 @@ fn a_large_folio_is_grabbed_at_once() {
             (512, tables, tables)
         );
     }
+}
+
+/// Whether the last page is where it should be is asked first, until that was misleading; then each
+/// page is, until what follows is as far as it goes.
+#[test]
+fn a_folio_is_guessed_until_a_guess_is_wrong() {
+    let shape = Shape::Four;
+    let piece = Piece::Pages {
+        memory: memory(4),
+        skip: 0,
+        pages: 16,
+        flags: Flags::GOOD,
+        odd: Some((5, Flags::WRITE)),
+    };
+    let built = space(shape, vec![piece]).build();
+    let request = Request {
+        write: false,
+        pin: false,
+        ..request(shape, 16)
+    };
+    let (mut events, mut read, mut read_to_grab) = (Vec::new(), Vec::new(), Vec::new());
+    built.world.walk(&request, &mut events);
+    for event in events {
+        match event {
+            Event::Read { level, index, .. } if level == Level::PTE => read.push(index),
+            Event::Grab { .. } => read_to_grab.push(std::mem::take(&mut read)),
+            Event::Keep { .. } | Event::Put => read.clear(),
+            _ => {}
+        }
+    }
+    assert_eq!(read_to_grab, [[0, 15], [5, 6], [6, 15]]);
 }
 
 /// A folio of each order, one behind the other in memory: no run crosses a border.
