@@ -171,6 +171,24 @@ fn one_read_only_page_and_two_scripts() {
     });
 }
 
+/// What comes back may map another page: that the parents are looked at behind the entries does not
+/// tell what they mapped while the folio was held, and is not enough.
+#[test]
+fn a_page_of_a_folio_whose_table_comes_back() {
+    let stage = Stage {
+        order: 1,
+        as_many: true,
+        ..TINY
+    };
+    let events = run(stage, Vec::new());
+    for script in [Script::MovePages, Script::MovePmds, Script::MoveAway] {
+        let steps = [script, Script::Return].map(|script| script.steps(0));
+        all_schedules(&steps.concat(), events, &mut |due| {
+            run(stage, due);
+        });
+    }
+}
+
 #[test]
 fn one_huge_page_and_two_scripts() {
     two_scripts(Stage { level: 1, ..TINY });
