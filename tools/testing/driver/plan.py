@@ -43,7 +43,7 @@ EVERYTHING = ["abi", "abuse", "fuzz", "security", "fail", "errors", "signals", "
               "vmstat", "layouts", "values", "fork", "fork_race", "races", "races_file",
               "races_table", "races_collapse", "walk_flag", "order1", *RANGES,
               "dio", "aio", "splice", "user_ranges", "dio_ranges", "dio_leak",
-              "samples", "faults", "slow_path", "pin_copy"]
+              "samples", "samples_held", "faults", "slow_path", "pin_copy"]
 # Pages that are freed are overwritten, where the kernel can do that.
 WALK_FLAG = {"programs": ["walk_flag", "races_collapse"], "smp": 8, "append": "page_poison=1",
              "env": {"FAST_GUP_PINNERS": "6"}}
@@ -65,7 +65,7 @@ BOOTS = {
              debug=CUT),
         Boot("provide=0", "the module serves its own API only",
              ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak",
-              "samples"],
+              "samples", "samples_held"],
              module_args="provide=0", env={"FAST_GUP_PROVIDE": "0"}),
         # Without pages of 1G, which these tests copy for a minute each.
         Boot("kernel", "the kernel's own tests, their callers served by the module",

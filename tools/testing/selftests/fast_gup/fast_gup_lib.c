@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See fast_gup_lib.h. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -178,7 +179,7 @@ static long named_value(const char *path, const char *prefix)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, prefix, len) && line[len] == ' ') {
+		if (!strncmp(line, prefix, len) && isblank(line[len])) {
 			/* Unsigned, and it wraps: differences stay right. */
 			value = strtoull(line + len, NULL, 10);
 			break;
@@ -207,6 +208,13 @@ long pins_outstanding(void)
 	vmstat_fold();
 	return named_value("/proc/vmstat", "nr_foll_pin_acquired") -
 	       named_value("/proc/vmstat", "nr_foll_pin_released");
+}
+
+long pages_charged(void)
+{
+	const long kib = named_value("/proc/self/status", "VmPin:");
+
+	return kib < 0 ? kib : kib * 1024 / (long)page_size();
 }
 
 bool in_company(void)

@@ -68,6 +68,8 @@ long stats_read(const char *site, const char *key);
 
 /* Pins taken and not yet released in the whole system. */
 long pins_outstanding(void);
+/* Pages of this process that are charged to RLIMIT_MEMLOCK as pinned: VmPin. */
+long pages_charged(void);
 /*
  * Wait until pins_outstanding() is @expected; I/O releases pins late.  In company,
  * nobody can tell their own from the others': whoever started all looks at the end.

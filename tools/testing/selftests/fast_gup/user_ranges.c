@@ -270,24 +270,6 @@ TEST_F_TIMEOUT(user_ranges, errors, TEST_SECONDS)
 	memory_free(&m);
 }
 
-/* VmPin of a process, in pages; -1: no such process. */
-static long vm_pin(pid_t pid)
-{
-	char path[64], line[256];
-	long kb = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmPin: %ld", &kb) == 1)
-			break;
-	fclose(f);
-	return kb * 1024 / (long)page_size();
-}
-
 static bool drop_to(uid_t uid, rlim_t memlock)
 {
 	struct rlimit limit = { memlock, memlock };
@@ -308,14 +290,14 @@ static int limited(FIXTURE_DATA(user_ranges) *self, char *addr)
 	if (start(self, addr, 99 * page, 8, FOLL_WRITE | FOLL_LONGTERM,
 		  CHARGED) != -ENOMEM)
 		return 2;
-	if (pins_held(self) || vm_pin(getpid()))
+	if (pins_held(self) || pages_charged())
 		return 3;
 	if (start(self, addr, 98 * page, 8, FOLL_WRITE | FOLL_LONGTERM,
 		  CHARGED))
 		return 4;
-	if (vm_pin(getpid()) != 98)
+	if (pages_charged() != 98)
 		return 5;
-	if (stop(self) || vm_pin(getpid()))
+	if (stop(self) || pages_charged())
 		return 6;
 	return 0;
 }
@@ -343,8 +325,8 @@ TEST_F_TIMEOUT(user_ranges, memlock, TEST_SECONDS)
 
 		_exit(setrlimit(RLIMIT_MEMLOCK, &limit) ||
 		      start(self, m.addr, 150 * page, 8, FOLL_WRITE, CHARGED) ||
-		      vm_pin(getpid()) != 150 || stop(self) ||
-		      vm_pin(getpid()));
+		      pages_charged() != 150 || stop(self) ||
+		      pages_charged());
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
@@ -368,10 +350,10 @@ TEST_F_TIMEOUT(user_ranges, owner_exits, TEST_SECONDS)
 	ASSERT_EQ(0, status);
 	/* The file is open here, too. */
 	EXPECT_EQ(50, pins_held(self));
-	EXPECT_EQ(0, vm_pin(getpid()));
+	EXPECT_EQ(0, pages_charged());
 	EXPECT_EQ(0, stop(self));
 	EXPECT_EQ(0, pins_held(self));
-	EXPECT_EQ(0, vm_pin(getpid()));
+	EXPECT_EQ(0, pages_charged());
 	memory_free(&m);
 }
 
