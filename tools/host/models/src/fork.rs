@@ -66,7 +66,13 @@ fn fork(mm: &Mm, model: Model) -> bool {
 }
 
 fn explore(model: Model) {
-    loom::model(move || {
+    let mut explorer = loom::model::Builder::new();
+    if !(model.check && model.grab && model.fork) {
+        // What a mistake shows in needs no more switches from one thread to the other. Without the
+        // limit, a minute goes by before it is found.
+        explorer.preemption_bound = Some(2);
+    }
+    explorer.check(move || {
         let mm = Arc::new(Mm {
             write_protect_seq: AtomicUsize::new(0),
             writable: AtomicBool::new(true),
