@@ -1,48 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0
 """Python's unittest, told in TAP: one line a test, as soon as it is known."""
 
-import sys
+import multiprocessing
 import unittest
+from typing import NamedTuple
 
 
-class TapResult(unittest.TestResult):
-    """Prints each result and counts them."""
+class Told(NamedTuple):
+    """What is said of one test."""
 
-    def __init__(self, out):
+    name: str
+    verdict: str        # "ok", "not ok", "skipped"
+    said: str = ""      # why, if it is not "ok"
+
+
+class Listener(unittest.TestResult):
+    """Hands on each result."""
+
+    def __init__(self, tell):
         super().__init__()
-        self.out = out
-        self.number = 0
-        self.good = 0
-        self.skips = 0
+        self.tell = tell
 
-    def _line(self, ok, test, directive=""):
-        self.number += 1
-        name = test.id().split(".", 1)[-1]
-        print(f"{'ok' if ok else 'not ok'} {self.number} - {name}{directive}",
-              file=self.out, flush=True)
+    def _tell(self, test, verdict, said=""):
+        self.tell(Told(test.id().split(".", 1)[-1], verdict, said))
 
     def addSuccess(self, test):
         super().addSuccess(test)
-        self.good += 1
-        self._line(True, test)
+        self._tell(test, "ok")
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
-        self.skips += 1
-        self._line(True, test, f" # SKIP {reason}")
-
-    def _bad(self, test, error):
-        for line in self._exc_info_to_string(error, test).splitlines():
-            print(f"# {line}", file=self.out)
-        self._line(False, test)
+        self._tell(test, "skipped", reason)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self._bad(test, err)
+        self._tell(test, "not ok", self._exc_info_to_string(err, test))
 
     def addError(self, test, err):
         super().addError(test, err)
-        self._bad(test, err)
+        self._tell(test, "not ok", self._exc_info_to_string(err, test))
 
 
 def _every_test(suite):
@@ -53,15 +49,46 @@ def _every_test(suite):
             yield item
 
 
-def run(directory, words, top=None):
+# A test is not to be sent to another process: each has the list since it was forked.
+_chosen = []
+
+
+def _one(index):
+    told = []
+    unittest.TestSuite([_chosen[index]]).run(Listener(told.append))
+    return told
+
+
+def _all(jobs, tell):
+    if jobs == 1:
+        unittest.TestSuite(_chosen).run(Listener(tell))
+        return
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for told in pool.imap_unordered(_one, range(len(_chosen))):
+            for each in told:
+                tell(each)
+
+
+def run(directory, words, top=None, jobs=1):
     """Run the tests of test_*.py there, those with one of the words in the name if there are words;
-    return the exit status."""
+    return the exit status. With several jobs, each test is in a process that runs one at a time."""
     found = unittest.TestLoader().discover(str(directory), "test_*.py", top_level_dir=top and str(top))
-    chosen = [test for test in _every_test(found)
-              if not words or any(word.lower() in test.id().lower() for word in words)]
-    print(f"TAP version 13\n1..{len(chosen)}", flush=True)
-    result = TapResult(sys.stdout)
-    unittest.TestSuite(chosen).run(result)
-    bad = result.number - result.good - result.skips
-    print(f"# {result.good} passed, {bad} failed, {result.skips} skipped")
-    return 1 if bad or result.number < len(chosen) or not chosen else 0
+    _chosen[:] = [test for test in _every_test(found)
+                  if not words or any(word.lower() in test.id().lower() for word in words)]
+    print(f"TAP version 13\n1..{len(_chosen)}", flush=True)
+    counts = {"ok": 0, "not ok": 0, "skipped": 0}
+
+    def tell(told):
+        counts[told.verdict] += 1
+        number = sum(counts.values())
+        if told.verdict == "skipped":
+            print(f"ok {number} - {told.name} # SKIP {told.said}", flush=True)
+            return
+        for line in told.said.splitlines():
+            print(f"# {line}")
+        print(f"{told.verdict} {number} - {told.name}", flush=True)
+
+    _all(jobs, tell)
+    bad = counts["not ok"]
+    print(f"# {counts['ok']} passed, {bad} failed, {counts['skipped']} skipped")
+    return 1 if bad or sum(counts.values()) < len(_chosen) or not _chosen else 0

@@ -15,5 +15,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from lib import tap  # noqa: E402
 
+# Most of a test is a boot, which keeps one CPU busy.
+JOBS = 2
+
 if __name__ == "__main__":
-    sys.exit(tap.run(HERE / "tests", sys.argv[1:]))
+    sys.exit(tap.run(HERE / "tests", sys.argv[1:], jobs=JOBS))
