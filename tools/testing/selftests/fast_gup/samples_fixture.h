@@ -93,7 +93,7 @@ FIXTURE_TEARDOWN(samples)
 
 /* The number of ranges, or -errno. */
 static inline int64_t get_ranges(int dev, uint64_t first, uint64_t max,
-			  struct pinned_buffer_range *to)
+				 struct pinned_buffer_range *to)
 {
 	struct pinned_buffer_ranges ranges = {
 		.first = first,
