@@ -74,4 +74,20 @@ static inline int write_buffer(int dev, uint64_t offset, const void *from,
 	return copy(dev, PINNED_BUFFER_IOC_WRITE, offset, from, len);
 }
 
+/* The number of ranges, or -errno. */
+static inline int64_t get_ranges(int dev, uint64_t first, uint64_t max,
+				 struct pinned_buffer_range *to)
+{
+	struct pinned_buffer_ranges ranges = {
+		.first = first,
+		.max = max,
+		.ranges = (uintptr_t)to,
+		.nr = UINT64_MAX,
+	};
+
+	if (ioctl(dev, PINNED_BUFFER_IOC_RANGES, &ranges))
+		return -errno;
+	return ranges.nr;
+}
+
 #endif /* FAST_GUP_SAMPLE_H */

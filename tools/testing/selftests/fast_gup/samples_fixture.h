@@ -91,22 +91,6 @@ FIXTURE_TEARDOWN(samples)
 		EXPECT_EQ(0, module_unload(variant->module));
 }
 
-/* The number of ranges, or -errno. */
-static inline int64_t get_ranges(int dev, uint64_t first, uint64_t max,
-				 struct pinned_buffer_range *to)
-{
-	struct pinned_buffer_ranges ranges = {
-		.first = first,
-		.max = max,
-		.ranges = (uintptr_t)to,
-		.nr = UINT64_MAX,
-	};
-
-	if (ioctl(dev, PINNED_BUFFER_IOC_RANGES, &ranges))
-		return -errno;
-	return ranges.nr;
-}
-
 /* Whether the device has the bytes that were filled in. */
 static inline bool holds(FIXTURE_DATA(samples) *self, int dev)
 {

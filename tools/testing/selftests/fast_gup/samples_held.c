@@ -61,42 +61,55 @@ TEST_F_TIMEOUT(samples, fork, TEST_SECONDS)
 	EXPECT_EQ('x', self->bytes[0]);
 }
 
+/* A message that carries a file: a byte, and room for its number beside it. */
+struct message {
+	struct msghdr header;
+	struct iovec iov;
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+};
+
+static void message_init(struct message *message)
+{
+	*message = (struct message) {
+		.header = {
+			.msg_iov = &message->iov,
+			.msg_iovlen = 1,
+			.msg_control = &message->control,
+			.msg_controllen = sizeof(message->control.room),
+		},
+		.iov = { &message->byte, 1 },
+	};
+}
+
 static void send_file(int socket, int fd)
 {
-	char control[CMSG_SPACE(sizeof(fd))] = { 0 }, byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	struct message message;
+	struct cmsghdr *cmsg;
 
+	message_init(&message);
+	cmsg = CMSG_FIRSTHDR(&message.header);
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	if (sendmsg(socket, &msg, 0) != 1)
+	if (sendmsg(socket, &message.header, 0) != 1)
 		_exit(3);
 }
 
 static int receive_file(int socket)
 {
-	int fd = -1;
-	char control[CMSG_SPACE(sizeof(fd))], byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
+	struct message message;
 	struct cmsghdr *cmsg;
+	int fd = -1;
 
-	if (recvmsg(socket, &msg, 0) != 1)
+	message_init(&message);
+	if (recvmsg(socket, &message.header, 0) != 1)
 		return -1;
-	cmsg = CMSG_FIRSTHDR(&msg);
+	cmsg = CMSG_FIRSTHDR(&message.header);
 	if (cmsg)
 		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	return fd;
