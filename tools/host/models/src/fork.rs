@@ -16,7 +16,7 @@ struct Mm {
 }
 
 /// What a model may lack.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Model {
     /// The number is looked at behind the walk.
     check: bool,
@@ -67,7 +67,7 @@ fn fork(mm: &Mm, model: Model) -> bool {
 
 fn explore(model: Model) {
     let mut explorer = loom::model::Builder::new();
-    if !(model.check && model.grab && model.fork) {
+    if model != WHOLE {
         // What a mistake shows in needs no more switches from one thread to the other. Without the
         // limit, a minute goes by before it is found.
         explorer.preemption_bound = Some(2);
