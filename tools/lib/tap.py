@@ -3,6 +3,7 @@
 
 import multiprocessing
 import unittest
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple
 
 
@@ -63,15 +64,16 @@ def _all(jobs, tell):
     if jobs == 1:
         unittest.TestSuite(_chosen).run(Listener(tell))
         return
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for told in pool.imap_unordered(_one, range(len(_chosen))):
-            for each in told:
-                tell(each)
+    # Not a Pool, which waits for ever for what a process was to do that died.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        for done in as_completed([pool.submit(_one, index) for index in range(len(_chosen))]):
+            for told in done.result():
+                tell(told)
 
 
 def run(directory, words, top=None, jobs=1):
     """Run the tests of test_*.py there, those with one of the words in the name if there are words;
-    return the exit status. With several jobs, each test is in a process that runs one at a time."""
+    return the exit status. Several jobs are as many processes, of which each runs a test at a time."""
     found = unittest.TestLoader().discover(str(directory), "test_*.py", top_level_dir=top and str(top))
     _chosen[:] = [test for test in _every_test(found)
                   if not words or any(word.lower() in test.id().lower() for word in words)]
