@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include "memory_file.h"
 #include "session.h"
+#include "walk_sync.h"
 
 #define SWITCH		"/sys/kernel/debug/lockless_pgtable_walk"
-#define COUNTERS	"/sys/kernel/debug/fast_gup/walk_sync"
 /* A walk stays at most so long, or a test that is wrong would hang. */
 #define STAY_NS		FAST_GUP_STAY_MOST_NS
 #define LEAVE_US	100000
@@ -32,10 +32,6 @@
 #else
 #define IS_POWERPC	false
 #endif
-
-struct counters {
-	long calls, broadcast, targeted, skipped, interrupted;
-};
 
 /* Shared with the other process, if there is one. */
 struct meeting {
@@ -58,50 +54,6 @@ FIXTURE_VARIANT(walk_flag) {
 FIXTURE_VARIANT_ADD(walk_flag, own) { FAST_GUP_STAY_OWN };
 FIXTURE_VARIANT_ADD(walk_flag, inner) { FAST_GUP_STAY_INNER };
 FIXTURE_VARIANT_ADD(walk_flag, outer) { FAST_GUP_STAY_OUTER };
-
-static bool counters_read(struct counters *c)
-{
-	char name[32];
-	long value;
-	int found = 0;
-	FILE *f = fopen(COUNTERS, "re");
-
-	if (!f)
-		return false;
-	while (fscanf(f, "%31s %ld", name, &value) == 2) {
-		long *to = !strcmp(name, "calls") ? &c->calls :
-			   !strcmp(name, "broadcast") ? &c->broadcast :
-			   !strcmp(name, "targeted") ? &c->targeted :
-			   !strcmp(name, "skipped") ? &c->skipped :
-			   !strcmp(name, "interrupted") ? &c->interrupted : NULL;
-
-		if (to) {
-			*to = value;
-			found++;
-		}
-	}
-	fclose(f);
-	return found == 5;
-}
-
-/* What was counted since. */
-static struct counters counted(const struct counters *since)
-{
-	struct counters now = { 0 };
-
-	counters_read(&now);
-	now.calls -= since->calls;
-	now.broadcast -= since->broadcast;
-	now.targeted -= since->targeted;
-	now.skipped -= since->skipped;
-	now.interrupted -= since->interrupted;
-	return now;
-}
-
-#define LOG_COUNTERS(c)							\
-	TH_LOG("%ld calls: %ld broadcast, %ld targeted at %ld CPUs, %ld skipped", \
-	       (c)->calls, (c)->broadcast, (c)->targeted, (c)->interrupted, \
-	       (c)->skipped)
 
 /* Who walks has the last CPU, and all others have the rest. */
 static void move_to_last_cpu(bool to)
@@ -292,11 +244,6 @@ FIXTURE_TEARDOWN(walk_flag)
 	memory_free(&self->memory);
 	session_close(_metadata, &self->session);
 }
-
-/* Whatever else is going on: every call was one of the three. */
-#define EXPECT_SUM(c)							\
-	EXPECT_EQ((c)->calls, (c)->broadcast + (c)->targeted + (c)->skipped) \
-		LOG_COUNTERS(c)
 
 /* A collapse of memory that a thread of the same process walks. */
 TEST_F_TIMEOUT(walk_flag, collapse_waits, TEST_SECONDS)
