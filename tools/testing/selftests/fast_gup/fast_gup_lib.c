@@ -297,9 +297,17 @@ bool pfns_freed(const uint64_t *pfns, long nr, uint64_t kind, long *still)
 		*still = still_of_kind(pfns, nr, kind);
 		if (*still <= nr / 8)
 			return true;
+		if (!i)
+			lru_drain();
 		usleep(10 * 1000);
 	}
 	return false;
+}
+
+bool lru_drain(void)
+{
+	/* The page cache is dropped, too; nothing else drains them all on request. */
+	return file_write("/proc/sys/vm/drop_caches", "1");
 }
 
 bool file_write(const char *path, const char *text)

@@ -96,6 +96,12 @@ void pfns_of(const void *addr, size_t nr, uint64_t *pfns);
 #define PFN_COMPOUND	(3ULL << 15)	/* head or tail */
 bool pfns_freed(const uint64_t *pfns, long nr, uint64_t kind, long *still);
 
+/*
+ * New pages wait on each CPU for others to be put on the LRU lists with, and are
+ * referenced until then; none of them does any more.
+ */
+bool lru_drain(void);
+
 bool file_write(const char *path, const char *text);
 long file_read_long(const char *path);
 long env_long(const char *name, long dflt);
