@@ -12,6 +12,7 @@ from lib.paths import REPO
 
 KEPT = REPO / "build" / "mutations.json"
 PAGE = REPO / "Documentation" / "bug-classes.rst"
+ROW = re.compile(r"^   \* - (.+)\n     - (.+)\n     - (.+)$", re.MULTILINE)
 PLACE = re.compile(r"^\.\. mutations\n.*?^\.\. mutations end$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,8 +29,12 @@ def keep(of, mistake, by):
 
 
 def document(wanted):
-    """Put the table of all classes and mistakes into the page; each must have been noticed."""
-    found = _read()
+    """Put the table of all classes and mistakes into the page; each must have been noticed.
+
+    What was not asked in this checkout stays as it is in the page.
+    """
+    page = PAGE.read_text()
+    found = {f"{of}: {mistake}": by for of, mistake, by in ROW.findall(page)} | _read()
     lines = [".. list-table::", "   :header-rows: 1", "   :widths: 18 34 48", "",
              "   * - class", "     - what is taken away", "     - who notices"]
     for of, mistake in wanted:
@@ -38,7 +43,6 @@ def document(wanted):
             fail(f"nobody has noticed `{mistake}` of {of}", f"run: tools/testing/mutate {of.split()[0]}")
         lines += [f"   * - {of}", f"     - {mistake}", f"     - {by}"]
     table = "\n".join([".. mutations", "", *lines, "", ".. mutations end"])
-    page = PAGE.read_text()
     if not PLACE.search(page):
         fail(f"{PAGE.relative_to(REPO)} has no place for the table", "put `.. mutations` and `.. mutations end` there")
     PAGE.write_text(PLACE.sub(lambda _: table, page))
