@@ -167,6 +167,37 @@ fn huge_pages_may_be_got_in_part() {
     }
 }
 
+/// What is asked of a huge page is asked for one page of it, too: the head tells whether it is
+/// exclusive, and where the file has gone the entry is looked at a third time.
+#[test]
+fn one_page_of_a_huge_page_is_allowed_as_all_are() {
+    let one_of = |shape: Shape, memory| {
+        let leaf = Piece::Huge {
+            memory,
+            pud: false,
+            flags: Flags::READ_ONLY,
+        };
+        let part = Request {
+            start: shape.border() + 20 * shape.page_size(),
+            write: false,
+            ..request(shape, 21)
+        };
+        compare(&space(shape, vec![leaf]).build().world, &part).1
+    };
+    for shape in Shape::ALL {
+        let memory = memory(shape.order(Level::PMD));
+        for (shared_from, pages) in [(0, 0), (1, 1)] {
+            let memory = Memory {
+                shared_from: Some(shared_from),
+                ..memory
+            };
+            assert_eq!(one_of(shape, memory).tally.pages, pages, "{shape:?}");
+        }
+        let kind = Kind::File { mapped: false };
+        assert_eq!(one_of(shape, Memory { kind, ..memory }).tally.pages, 1);
+    }
+}
+
 /// Hash with pages of 4K has no entry for 16M and for 16G: eight of 2M, and sixty-four of 256M, each
 /// with the address of its part. See `set_huge_pte_at()`.
 #[test]
