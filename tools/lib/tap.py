@@ -4,6 +4,7 @@
 import multiprocessing
 import unittest
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 
@@ -90,7 +91,10 @@ def run(directory, words, top=None, jobs=1):
             print(f"# {line}")
         print(f"{told.verdict} {number} - {told.name}", flush=True)
 
-    _all(jobs, tell)
+    try:
+        _all(jobs, tell)
+    except BrokenProcessPool:
+        print("Bail out! a process that ran a test has died", flush=True)
     bad = counts["not ok"]
     print(f"# {counts['ok']} passed, {bad} failed, {counts['skipped']} skipped")
     return 1 if bad or sum(counts.values()) < len(_chosen) or not _chosen else 0
