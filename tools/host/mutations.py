@@ -299,7 +299,6 @@ MUTATIONS = [
     Mutation("ppc64: other keys like key 0", PPC64,
              "raw & (self.need | NEVER | self.key) == self.fast",
              "raw & (self.need | NEVER) == self.fast"),
-    Mutation("ppc64: the keys of 64K with 4K", PPC64, "SHIFT_4K {\n PKEY_4K", "SHIFT_4K { PKEY"),
     Mutation("ppc64: the keys of 4K with 64K", PPC64, "} else {\n PKEY\n }", "} else { PKEY_4K }"),
     Mutation("ppc64: the key for reading is asked for writing", PPC64,
              "self.keys.allow(raw, self.access)\n    }", "self.keys.allow(raw, Access::Read)\n    }"),
