@@ -51,6 +51,9 @@ WALK_FLAG = {"programs": ["walk_flag", "races_collapse"], "smp": 8, "append": "p
 WAITS = ["slow_io", "memlock", "numa", "p2pdma", "slow_path"]
 # Where it matters most that sections end in the middle of everything.
 CUT = ["layouts", "fork", "ranges"]
+# What callers do without the walk. The values of the module's own API are the same there: a debug
+# kernel has seen them in its first boot.
+UNSERVED = ["errors", "vmstat", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"]
 CORE = ["errors", "permissions", "vmstat", "layouts", "values", "fork", "races", "races_table",
         *RANGES, "dio", "splice"]
 
@@ -64,9 +67,8 @@ BOOTS = {
              append="no5lvl", module_args="max_section=7", env={"FAST_GUP_SECONDS": "2"},
              debug=CUT),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak",
-              "samples", "samples_held"],
-             module_args="provide=0", env={"FAST_GUP_PROVIDE": "0"}),
+             [*UNSERVED, "values", "samples", "samples_held"], module_args="provide=0",
+             debug=[*UNSERVED, "samples", "samples_held"]),
         # Without pages of 1G, which these tests copy for a minute each.
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
@@ -97,9 +99,8 @@ BOOTS = {
              env={"FAST_GUP_MOVABLE": "1"},
              debug=["permissions", "kernel_gup_longterm", "pae_flip:pae_migrate"]),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
-             module_args="provide=0", memory="4G", huge=HUGE_NOT_GIGANTIC,
-             env={"FAST_GUP_PROVIDE": "0"}),
+             [*UNSERVED, "values"], module_args="provide=0", memory="4G", huge=HUGE_NOT_GIGANTIC,
+             debug=UNSERVED),
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              memory="3G", huge=HUGE_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
@@ -121,9 +122,8 @@ BOOTS = {
              module_args="max_section=7", cpu="power8", memory="4G", huge=HUGE_HASH,
              env={"FAST_GUP_SECONDS": "2"}, debug=CUT),
         Boot("provide=0", "the module serves its own API only",
-             ["errors", "vmstat", "values", "dio", "splice", "user_ranges", "dio_ranges", "dio_leak"],
-             module_args="provide=0", cpu="power9", huge=HUGE_RADIX,
-             env={"FAST_GUP_PROVIDE": "0"}),
+             [*UNSERVED, "values"], module_args="provide=0", cpu="power9", huge=HUGE_RADIX,
+             debug=UNSERVED),
         Boot("kernel", "the kernel's own tests, their callers served by the module",
              ["gup_matrix.sh", "kernel_cow", "kernel_gup_longterm"],
              cpu="power9", memory="3G", huge=HUGE_RADIX_NOT_GIGANTIC, env={"FAST_GUP_SWAP": "1"}),
