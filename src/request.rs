@@ -97,7 +97,6 @@ pub(crate) fn range(
     let len = u64::try_from(nr_pages)
         .ok()
         .and_then(|nr| nr.checked_mul(page_size))
-        .filter(|&len| len <= last.min(i64::MAX as u64))
         .ok_or(Invalid::Overflow)?;
     let end = start
         .checked_add(len)

@@ -348,8 +348,6 @@ MUTATIONS = [
     Mutation("no barrier between the second looks at parent and child", PATH,
              "        self.slot.read_barrier();\n", ""),
     # The request.
-    Mutation("length not limited to the machine", REQUEST,
-             ".filter(|&len| len <= last.min(i64::MAX as u64))", ""),
     Mutation("end not limited to the machine", REQUEST, ".filter(|&end| end <= last)", ""),
     Mutation("negative numbers pass", REQUEST, "let len = u64::try_from(nr_pages)\n        .ok()",
              "let len = Some(nr_pages.unsigned_abs())"),
@@ -463,6 +461,8 @@ MUTATIONS = [
     Mutation("ranges: the other half is not counted", GRAB,
              "        acquired.add(run.folio(), 1);", ""),
     Mutation("unpin: more than one folio at once", "folio/unpin.rs", ".min(nr - at);", ".max(nr - at);"),
+    Mutation("unpin: beyond the folio", "folio/unpin.rs",
+             "page.folio().pages_from(page).min(nr - at)", "(nr - at)"),
     Mutation("unpin: pages that do not follow at once", "folio/unpin.rs",
              "page_at(at + i) == first.wrapping_add(i)", "true"),
     Mutation("unpin: the page of zeros", "folio/grab.rs", "    if folio.head().is_zero() {", "    if false {"),

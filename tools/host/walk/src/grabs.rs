@@ -224,6 +224,17 @@ fn what_is_grabbed_is_what_is_put() {
     });
 }
 
+/// Pins a page by itself, and counts that.
+fn pin_one(pfn: usize) -> *mut crate::ffi::page {
+    let (run, _) = grab(pfn, 1, Flags::PIN).expect("a pin");
+    if run.is_held() {
+        let mut acquired = folio::Acquired::new();
+        acquired.add(run.folio(), 1);
+        acquired.count();
+    }
+    run.first().as_ptr()
+}
+
 /// Pages of all folios, up and down and some of them twice, and the page of zeros among them.
 #[test]
 fn an_array_is_unpinned_at_once() {
@@ -238,16 +249,7 @@ fn an_array_is_unpinned_at_once() {
         let up: Vec<usize> = up.collect();
         let down = up.iter().rev().copied();
         let pfns: Vec<usize> = up.iter().copied().chain(down).collect();
-        let mut pages = Vec::new();
-        for &pfn in &pfns {
-            let (run, _) = grab(pfn, 1, Flags::PIN).expect("a pin");
-            if run.is_held() {
-                let mut acquired = folio::Acquired::new();
-                acquired.add(run.folio(), 1);
-                acquired.count();
-            }
-            pages.push(run.first().as_ptr());
-        }
+        let pages: Vec<_> = pfns.into_iter().map(pin_one).collect();
 
         // SAFETY: These are the pages that were pinned above.
         unsafe { folio::unpin(pages.as_ptr(), pages.len()) };
@@ -259,6 +261,34 @@ fn an_array_is_unpinned_at_once() {
             assert_eq!(machine.counted, 0, "pins that are counted");
         });
     }
+}
+
+/// Folios that follow each other, and an array that ends within one of them.
+#[test]
+fn what_is_behind_an_array_stays_pinned() {
+    all_cases(|is_64bit, order, _| {
+        boot(machine(is_64bit));
+        let size = 1usize << order;
+        let begin = first(order) - size;
+        let pages: Vec<_> = (begin..begin + 3 * size).map(pin_one).collect();
+        let (given, kept) = pages.split_at(size + size / 2);
+
+        let pinned = |nr| expected(is_64bit, order, nr, Flags::PIN);
+        let are_left = |left: [(i32, i32); 3]| {
+            with(|machine| {
+                for (nth, left) in left.into_iter().enumerate() {
+                    let now = held(machine.folio(begin + nth * size));
+                    assert_eq!(now, left, "folio {nth} of order {order}");
+                }
+            });
+        };
+        // SAFETY: The pages of both were pinned above, and each once.
+        unsafe { folio::unpin(given.as_ptr(), given.len()) };
+        are_left([(0, 0), pinned(size - size / 2), pinned(size)]);
+        // SAFETY: As above.
+        unsafe { folio::unpin(kept.as_ptr(), kept.len()) };
+        are_left([(0, 0); 3]);
+    });
 }
 
 /// A run does not go beyond its folio, whatever is asked for.

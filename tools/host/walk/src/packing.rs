@@ -12,7 +12,7 @@ fn any_range() -> impl Strategy<Value = PfnRange> {
     let first = prop_oneof![0..1u64 << 20, 0..1u64 << 52, Just((1 << 52) - 1)];
     let nr_pages = prop_oneof![
         3 => 1u64..20,
-        3 => (0u32..63).prop_map(|order| 1 << order),
+        3 => (0u32..64).prop_map(|order| 1 << order),
         2 => 0xf80u64..0x1080,
         2 => 1u64..1 << 20,
         1 => 1u64..=u64::MAX,
