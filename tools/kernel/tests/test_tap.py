@@ -19,7 +19,7 @@ sys.exit(tap.run(sys.argv[1], sys.argv[3:], jobs=int(sys.argv[2])))
 class Tap(Scratch):
     """Tests of tests, each run in a process of its own."""
 
-    def told(self, body, *words, jobs=1):
+    def run_tests(self, body, *words, jobs=1):
         """The lines said and the exit status of tests with these methods."""
         text = "import os, unittest\n\n\nclass Some(unittest.TestCase):\n"
         (self.top / "test_some.py").write_text(text + textwrap.indent(textwrap.dedent(body), "    "))
@@ -45,7 +45,7 @@ class Tap(Scratch):
             """
         for jobs in (1, 2):
             with self.subTest(jobs=jobs):
-                lines, status = self.told(body, jobs=jobs)
+                lines, status = self.run_tests(body, jobs=jobs)
                 self.assertEqual(lines[:2], ["TAP version 13", "1..4"])
                 verdicts = {line.split("Some.")[1]: line.split(" ")[0]
                             for line in lines if line.startswith(("ok", "not ok"))}
@@ -56,24 +56,17 @@ class Tap(Scratch):
                 self.assertEqual(status, 1)
 
     def test_all_is_well(self):
-        body = """
-            def test_a(self):
-                pass
-            """
-        self.assertEqual(self.told(body),
+        self.assertEqual(self.run_tests("def test_a(self): pass"),
                          (["TAP version 13", "1..1", "ok 1 - Some.test_a",
                            "# 1 passed, 0 failed, 0 skipped"], 0))
 
     def test_no_test_is_not_well(self):
-        lines, status = self.told("def test_a(self): pass", "elsewhere")
+        lines, status = self.run_tests("def test_a(self): pass", "elsewhere")
         self.assertEqual(lines[1:], ["1..0", "# 0 passed, 0 failed, 0 skipped"])
         self.assertEqual(status, 1)
 
     def test_a_process_that_dies(self):
-        lines, status = self.told("""
-            def test_a(self):
-                os._exit(0)
-            """, jobs=2)
+        lines, status = self.run_tests("def test_a(self): os._exit(0)", jobs=2)
         self.assertEqual(lines[2:], ["Bail out! a process that ran a test has died",
                                      "# 0 passed, 0 failed, 0 skipped"])
         self.assertEqual(status, 1)
